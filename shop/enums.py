@@ -1,0 +1,298 @@
+"""The field's choices, each a number (as the source stores it) that knows its Chinese label."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Self
+
+from flask_babel import lazy_gettext as _
+
+
+class Choice(IntEnum):
+    """An integer choice with a label: ``OrderStatus.PENDING.label`` is 待支付 in the reader's language."""
+
+    def __new__(cls, number: int, label: object = "") -> Self:
+        member = int.__new__(cls, number)
+        member._value_ = number
+        member._label = label  # type: ignore[attr-defined]
+        return member
+
+    @property
+    def label(self) -> str:
+        return str(self._label)  # type: ignore[attr-defined]
+
+
+class ProductKind(Choice):
+    COURSE = 0, _("专题课")
+    DEGREE = 1, _("学位课")
+
+
+class ProductStatus(Choice):
+    ON_SALE = 0, _("上线")
+    OFF_SALE = 1, _("下线")
+    COMING = 2, _("预上线")
+
+
+class CourseType(Choice):
+    PAID = 0, _("付费")
+    VIP = 1, _("VIP专享")
+    MODULE = 2, _("学位课程模块")
+
+
+class Level(Choice):
+    BEGINNER = 0, _("初级")
+    INTERMEDIATE = 1, _("中级")
+    ADVANCED = 2, _("高级")
+
+
+class TeacherRole(Choice):
+    LECTURER = 0, _("讲师")
+    MENTOR = 1, _("导师")
+
+
+class SectionType(Choice):
+    DOCUMENT = 0, _("文档")
+    EXERCISE = 1, _("练习")
+    VIDEO = 2, _("视频")
+
+
+class HomeworkType(Choice):
+    HOMEWORK = 0, _("作业")
+    FINAL = 1, _("模块通关考核")
+
+
+class ValidPeriod(Choice):
+    """Days of access a plan sells. The source's 210 for 12个月 is a data fault: 360 here."""
+
+    DAY = 1, _("1天")
+    THREE_DAYS = 3, _("3天")
+    WEEK = 7, _("1周")
+    TWO_WEEKS = 14, _("2周")
+    MONTH = 30, _("1个月")
+    TWO_MONTHS = 60, _("2个月")
+    THREE_MONTHS = 90, _("3个月")
+    SIX_MONTHS = 180, _("6个月")
+    YEAR = 360, _("12个月")
+    EIGHTEEN_MONTHS = 540, _("18个月")
+    TWO_YEARS = 720, _("24个月")
+
+
+class Role(Choice):
+    STUDENT = 0, _("学员")
+    MENTOR = 1, _("导师")
+    LECTURER = 2, _("讲师")
+    ADMIN = 3, _("管理员")
+
+
+class Gender(Choice):
+    UNKNOWN = 0, _("保密")
+    MALE = 1, _("男")
+    FEMALE = 2, _("女")
+
+
+class CouponKind(Choice):
+    FLAT = 0, _("立减券")
+    THRESHOLD = 1, _("满减券")
+    PERCENT = 2, _("折扣券")
+
+
+class CouponStatus(Choice):
+    UNUSED = 0, _("未使用")
+    USED = 1, _("已使用")
+    EXPIRED = 2, _("已过期")
+
+
+class PaymentType(Choice):
+    WECHAT = 0, _("微信")
+    ALIPAY = 1, _("支付宝")
+    COUPON = 2, _("优惠码")
+    BELI = 3, _("贝里")
+
+
+class OrderStatus(Choice):
+    PAID = 0, _("交易成功")
+    PENDING = 1, _("待支付")
+    REFUND_REQUESTED = 2, _("退费申请中")
+    REFUNDED = 3, _("已退费")
+    CANCELLED = 4, _("主动取消")
+    TIMED_OUT = 5, _("超时取消")
+
+
+class PaymentMethod(Choice):
+    """How an attempt shows the buyer Alipay's page; frozen with the attempt."""
+
+    PAGE = 0, _("电脑网站支付")
+    WAP = 1, _("手机网站支付")
+
+
+class PaymentState(Choice):
+    """An attempt at Alipay. SURPLUS is money that its order could not use: it goes back to the payer."""
+
+    OPEN = 0, _("等待付款")
+    PAID = 1, _("已付款")
+    CLOSED = 2, _("已关闭")
+    SURPLUS = 3, _("待退回")
+
+
+class NoticeVerdict(Choice):
+    """What was decided about a message with a valid signature."""
+
+    APPLIED = 0, _("已入账")
+    REPEATED = 1, _("重复")
+    IGNORED = 2, _("无需处理")
+    REFUSED = 3, _("拒绝")
+
+
+class RefundState(Choice):
+    REQUESTED = 0, _("待审核")
+    APPROVED = 1, _("已同意")
+    IN_TRANSIT = 2, _("退款中")
+    DONE = 3, _("已退款")
+    FAILED = 4, _("退款失败")
+    REFUSED = 5, _("已拒绝")
+    WITHDRAWN = 6, _("已撤回")
+
+
+class TransactionType(Choice):
+    """贝里 moves; amounts are positive, the type gives the direction."""
+
+    INCOME = 0, _("收入")
+    EXPENSE = 1, _("支出")
+    REFUND = 2, _("退款")
+    WITHDRAWAL = 3, _("提现")
+
+    @property
+    def sign(self) -> int:
+        return 1 if self in (TransactionType.INCOME, TransactionType.REFUND) else -1
+
+
+class EnrolmentStatus(Choice):
+    OPEN = 0, _("已开通")
+    EXPIRED = 1, _("已过期")
+
+
+class StudyStatus(Choice):
+    STUDYING = 0, _("在学中")
+    ON_LEAVE = 1, _("休学中")
+    GRADUATED = 2, _("已毕业")
+    OVERTIME = 3, _("超时结业")
+    NOT_STARTED = 4, _("未开始")
+
+
+class ModuleStatus(Choice):
+    DONE = 0, _("已完成")
+    LOCKED = 1, _("未开通")
+    STUDYING = 2, _("在学")
+
+
+class WorkExperience(Choice):
+    GRADUATE = 0, _("应届生")
+    ONE = 1, _("1年")
+    TWO = 2, _("2年")
+    THREE = 3, _("3年")
+    FOUR = 4, _("4年")
+    FIVE = 5, _("5年")
+    SIX = 6, _("6年")
+    SEVEN = 7, _("7年")
+    EIGHT = 8, _("8年")
+    NINE = 9, _("9年")
+    TEN = 10, _("10年")
+    MORE = 11, _("超过10年")
+
+
+class StudyPlan(Choice):
+    ONE_TO_TWO = 0, _("1-2小时/天")
+    TWO_TO_THREE = 1, _("2-3小时/天")
+    THREE_TO_FIVE = 2, _("3-5小时/天")
+    FIVE_PLUS = 3, _("5小时+/天")
+
+
+class Score(Choice):
+    """Marks, not arithmetic: D, N/A and COPY are sentinels (A32)."""
+
+    A_PLUS = 100, "A+"
+    A = 90, "A"
+    B_PLUS = 85, "B+"
+    B = 80, "B"
+    B_MINUS = 70, "B-"
+    C_PLUS = 60, "C+"
+    C = 50, "C"
+    C_MINUS = 40, "C-"
+    D = -1, "D"
+    NA = 0, "N/A"
+    COPY = -100, "COPY"
+
+
+class HomeworkStatus(Choice):
+    WAITING = 0, _("待批改")
+    PASSED = 1, _("已通过")
+    FAILED = 2, _("不合格")
+
+
+class RewardStatus(Choice):
+    NEW = 0, _("新提交")
+    ON_TIME = 1, _("按时提交")
+    LATE = 2, _("未按时提交")
+    REWARDED = 3, _("成绩已奖励")
+    PUNISHED = 4, _("成绩已处罚")
+    UNCHECKED = 5, _("未作按时检测")
+
+
+class FollowUpTool(Choice):
+    QQ = 0, "QQ"
+    WECHAT = 1, _("微信")
+    PHONE = 2, _("电话")
+    SYSTEM = 3, _("系统通知")
+
+
+class Rule(Choice):
+    LATE_HOMEWORK = 0, _("未按时交作业")
+    LATE_GRADING = 1, _("未及时批改作业")
+    HOMEWORK_SCORE = 2, _("作业成绩")
+    NO_FOLLOW_UP = 3, _("未在规定时间内对学员进行跟进")
+    NO_ANSWER = 4, _("未在规定时间内回复学员问题")
+    COMPLAINT = 5, _("收到学员投诉")
+    MENTOR = 6, _("导师相关")
+    SCHOLARSHIP = 7, _("学位奖学金")
+
+
+class ScoreType(Choice):
+    REWARD = 0, _("奖励")
+    PENALTY = 1, _("惩罚")
+    INITIAL = 2, _("初始分配")
+
+
+class QuestionStatus(Choice):
+    WAITING = 0, _("待解答")
+    ANSWERED = 1, _("已解答")
+    CLOSED = 2, _("已关闭")
+
+
+class WithdrawalState(Choice):
+    WAITING = 0, _("待审核")
+    PAID = 1, _("已打款")
+    REFUSED = 2, _("已驳回")
+
+
+class ComplaintState(Choice):
+    WAITING = 0, _("待处理")
+    UPHELD = 1, _("成立")
+    DISMISSED = 2, _("不成立")
+
+
+class MessageType(Choice):
+    """Events worth a message to a person (domain.md 1.2)."""
+
+    REWARD = 0, _("奖惩通知")
+    ORDER = 1, _("订单通知")
+    COURSE_ENROLMENT = 2, _("专题课程报名")
+    COURSE_EXPIRY = 3, _("课程过期")
+    REVIEW = 4, _("课程评论")
+    COUPON = 5, _("优惠券通知")
+    COURSE_START = 6, _("课程开课通知")
+    HOMEWORK = 7, _("学位课程作业")
+    QUESTION = 8, _("学位课程问答")
+    DEGREE_ENROLMENT = 12, _("学位课程报名")
+    MENTOR = 13, _("导师分配通知")
+    STUDY = 15, _("学位学习事务通知")
+    OTHER = 16, _("其他")
