@@ -1,0 +1,984 @@
+"""Every table of the shop, in the order a purchase meets them; what must always hold is a constraint here.
+
+Names are those of the source document (``orders`` for Order); money columns end in ``_fen``, 贝里 are whole
+numbers, instants are UTC and end in ``_time`` (or keep the source's name), dates are days in Asia/Shanghai.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from shop.clock import now
+from shop.enums import (
+    ComplaintState,
+    CouponKind,
+    CouponStatus,
+    CourseType,
+    EnrolmentStatus,
+    FollowUpTool,
+    Gender,
+    HomeworkStatus,
+    HomeworkType,
+    Level,
+    MessageType,
+    ModuleStatus,
+    NoticeVerdict,
+    OrderStatus,
+    PaymentMethod,
+    PaymentState,
+    PaymentType,
+    ProductKind,
+    ProductStatus,
+    QuestionStatus,
+    RefundState,
+    RewardStatus,
+    Role,
+    Rule,
+    Score,
+    ScoreType,
+    SectionType,
+    StudyPlan,
+    StudyStatus,
+    TeacherRole,
+    TransactionType,
+    ValidPeriod,
+    WithdrawalState,
+    WorkExperience,
+)
+from shop.extensions import Base, EnumNumber, Instant, Model
+
+
+def key(target: str, **options: Any) -> ForeignKey:
+    return ForeignKey(target, **options)
+
+
+# ---------------------------------------------------------------- accounts
+
+
+class Account(Model):
+    """A person who can log in: student, mentor, lecturer or administrator (Account of domain.md 1.2)."""
+
+    __tablename__ = "account"
+    __table_args__ = (CheckConstraint("balance >= 0", name="balance_not_negative"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str | None] = mapped_column(String(254), unique=True)
+    mobile: Mapped[str | None] = mapped_column(String(20), unique=True)
+    password: Mapped[str] = mapped_column(String(255))
+    uid: Mapped[str] = mapped_column(String(64), unique=True)  # shown to third parties instead of the id
+    role: Mapped[Role] = mapped_column(EnumNumber(Role), default=Role.STUDENT)
+    balance: Mapped[int] = mapped_column(default=0)  # 贝里; changed only together with a transaction_record
+    session_epoch: Mapped[int] = mapped_column(default=0)  # one more ends every session of the account
+    is_active: Mapped[bool] = mapped_column(default=True)
+    is_staff: Mapped[bool] = mapped_column(default=False)
+    name: Mapped[str] = mapped_column(String(32), default="")
+    gender: Mapped[Gender] = mapped_column(EnumNumber(Gender), default=Gender.UNKNOWN)
+    degree: Mapped[str] = mapped_column(String(32), default="")
+    birthday: Mapped[date | None]
+    id_card: Mapped[str | None] = mapped_column(String(32))
+    qq: Mapped[str | None] = mapped_column(String(32))
+    weixin: Mapped[str | None] = mapped_column(String(64))
+    openid: Mapped[str | None] = mapped_column(String(128))
+    head_img: Mapped[str] = mapped_column(String(255), default="")
+    signature: Mapped[str] = mapped_column(String(255), default="")
+    brief: Mapped[str] = mapped_column(Text, default="")
+    memo: Mapped[str | None] = mapped_column(String(255))
+    date_joined: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+mentor_group_member = Table(
+    "mentor_group_member",
+    Base.metadata,
+    Column("mentor_group_id", key("mentor_group.id", ondelete="CASCADE"), primary_key=True),
+    Column("account_id", key("account.id"), primary_key=True, index=True),
+)
+
+
+class MentorGroup(Model):
+    """导师组."""
+
+    __tablename__ = "mentor_group"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    brief: Mapped[str] = mapped_column(Text, default="")
+    mentors: Mapped[list[Account]] = relationship(secondary=mentor_group_member)
+
+
+class Notification(Model):
+    """A message to one person inside the shop."""
+
+    __tablename__ = "notification"
+    __table_args__ = (Index(None, "account_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"))
+    msg_type: Mapped[MessageType] = mapped_column(EnumNumber(MessageType))
+    content: Mapped[str] = mapped_column(Text)
+    link: Mapped[str] = mapped_column(String(255), default="")
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+    read_time: Mapped[datetime | None] = mapped_column(Instant)
+
+
+# ---------------------------------------------------------------- catalogue
+
+
+class CourseCategory(Model):
+    """课程大类."""
+
+    __tablename__ = "course_category"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    order: Mapped[int] = mapped_column(default=0)
+
+
+class CourseSubCategory(Model):
+    """课程子类."""
+
+    __tablename__ = "course_sub_category"
+    __table_args__ = (UniqueConstraint("category_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    category_id: Mapped[int] = mapped_column(key("course_category.id"))
+    name: Mapped[str] = mapped_column(String(64))
+    category: Mapped[CourseCategory] = relationship()
+
+
+product_teacher = Table(
+    "product_teacher",
+    Base.metadata,
+    Column("product_id", key("product.id", ondelete="CASCADE"), primary_key=True),
+    Column("teacher_id", key("teacher.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+course_recommendation = Table(
+    "course_recommendation",
+    Base.metadata,
+    Column("course_id", key("course.id", ondelete="CASCADE"), primary_key=True),
+    Column("recommended_id", key("course.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+
+class Teacher(Model):
+    """讲师 or 导师 as the public sees them; not a login."""
+
+    __tablename__ = "teacher"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(32), unique=True)
+    role: Mapped[TeacherRole] = mapped_column(EnumNumber(TeacherRole), default=TeacherRole.LECTURER)
+    title: Mapped[str] = mapped_column(String(64))
+    signature: Mapped[str] = mapped_column(String(255), default="")
+    image: Mapped[str] = mapped_column(String(128), default="")
+    brief: Mapped[str] = mapped_column(Text, default="")
+
+
+class Product(Model):
+    """What a plan, a coupon, a cart line and an order line point at: a course or a degree, never a loose pair."""
+
+    __tablename__ = "product"
+    __table_args__ = (UniqueConstraint("kind", "name"), Index(None, "kind", "status"))
+    __mapper_args__ = {"polymorphic_on": "kind"}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[ProductKind] = mapped_column(EnumNumber(ProductKind))
+    name: Mapped[str] = mapped_column(String(128))
+    brief: Mapped[str] = mapped_column(Text)
+    status: Mapped[ProductStatus] = mapped_column(EnumNumber(ProductStatus), default=ProductStatus.ON_SALE)
+
+    policies: Mapped[list[PricePolicy]] = relationship(
+        back_populates="product", order_by="PricePolicy.valid_period", cascade="all, delete-orphan"
+    )
+    teachers: Mapped[list[Teacher]] = relationship(secondary=product_teacher, order_by=Teacher.id)
+    questions: Mapped[list[OftenAskedQuestion]] = relationship(
+        order_by="OftenAskedQuestion.id", cascade="all, delete-orphan"
+    )
+
+
+class DegreeCourse(Product):
+    """学位课程: modules in order, a scholarship, a mentor."""
+
+    __tablename__ = "degree_course"
+    __mapper_args__ = {"polymorphic_identity": ProductKind.DEGREE}
+    __table_args__ = (CheckConstraint("period > 0", name="period_positive"),)
+
+    id: Mapped[int] = mapped_column(key("product.id", ondelete="CASCADE"), primary_key=True)
+    total_scholarship: Mapped[int] = mapped_column(default=40000)
+    mentor_compensation_bonus: Mapped[int] = mapped_column(default=15000)
+    period: Mapped[int] = mapped_column(default=150)  # recommended days; the scholarship is measured by it
+    prerequisite: Mapped[str] = mapped_column(Text, default="")
+
+    modules: Mapped[list[Course]] = relationship(
+        foreign_keys="Course.degree_course_id", order_by="Course.order", back_populates="degree_course"
+    )
+    scholarships: Mapped[list[Scholarship]] = relationship(
+        order_by="Scholarship.time_percent", cascade="all, delete-orphan"
+    )
+
+
+class Course(Product):
+    """专题课, or a module of a degree (type 2), which is not sold alone."""
+
+    __tablename__ = "course"
+    __mapper_args__ = {"polymorphic_identity": ProductKind.COURSE}
+    __table_args__ = (
+        CheckConstraint("(course_type = 2) = (degree_course_id IS NOT NULL)", name="module_has_degree"),
+        CheckConstraint("period > 0", name="period_positive"),
+    )
+
+    id: Mapped[int] = mapped_column(key("product.id", ondelete="CASCADE"), primary_key=True)
+    sub_category_id: Mapped[int] = mapped_column(key("course_sub_category.id"), index=True)
+    course_type: Mapped[CourseType] = mapped_column(EnumNumber(CourseType), default=CourseType.PAID)
+    degree_course_id: Mapped[int | None] = mapped_column(key("degree_course.id"), index=True)
+    level: Mapped[Level] = mapped_column(EnumNumber(Level), default=Level.INTERMEDIATE)
+    pub_date: Mapped[date | None]
+    period: Mapped[int] = mapped_column(default=7)  # recommended days of study
+    order: Mapped[int] = mapped_column(default=0)
+    attachment_path: Mapped[str | None] = mapped_column(String(128))
+
+    sub_category: Mapped[CourseSubCategory] = relationship()
+    degree_course: Mapped[DegreeCourse | None] = relationship(
+        foreign_keys=[degree_course_id], back_populates="modules"
+    )
+    detail: Mapped[CourseDetail | None] = relationship(cascade="all, delete-orphan")
+    chapters: Mapped[list[CourseChapter]] = relationship(
+        order_by="CourseChapter.chapter", back_populates="course", cascade="all, delete-orphan"
+    )
+    recommended: Mapped[list[Course]] = relationship(
+        secondary=course_recommendation,
+        primaryjoin=lambda: Course.id == course_recommendation.c.course_id,
+        secondaryjoin=lambda: Course.id == course_recommendation.c.recommended_id,
+    )
+
+    @property
+    def is_module(self) -> bool:
+        return self.course_type is CourseType.MODULE
+
+
+class CourseDetail(Model):
+    """The long texts of a course page."""
+
+    __tablename__ = "course_detail"
+
+    course_id: Mapped[int] = mapped_column(key("course.id", ondelete="CASCADE"), primary_key=True)
+    hours: Mapped[int] = mapped_column(default=0)
+    course_slogan: Mapped[str] = mapped_column(String(125), default="")
+    video_brief_link: Mapped[str] = mapped_column(String(255), default="")
+    why_study: Mapped[str] = mapped_column(Text, default="")
+    what_to_study_brief: Mapped[str] = mapped_column(Text, default="")
+    career_improvement: Mapped[str] = mapped_column(Text, default="")
+    prerequisite: Mapped[str] = mapped_column(Text, default="")
+    outlines: Mapped[list[CourseOutline]] = relationship(order_by="CourseOutline.order", cascade="all, delete-orphan")
+
+
+class CourseOutline(Model):
+    """课程大纲: what one learns, in headed paragraphs."""
+
+    __tablename__ = "course_outline"
+    __table_args__ = (UniqueConstraint("course_id", "title"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    course_id: Mapped[int] = mapped_column(key("course_detail.course_id", ondelete="CASCADE"))
+    order: Mapped[int] = mapped_column(default=0)
+    title: Mapped[str] = mapped_column(String(128))
+    content: Mapped[str] = mapped_column(Text, default="")
+
+
+class CourseChapter(Model):
+    """章节."""
+
+    __tablename__ = "course_chapter"
+    __table_args__ = (UniqueConstraint("course_id", "chapter"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    course_id: Mapped[int] = mapped_column(key("course.id", ondelete="CASCADE"))
+    chapter: Mapped[int] = mapped_column(default=1)
+    name: Mapped[str] = mapped_column(String(128))
+    summary: Mapped[str] = mapped_column(Text, default="")
+    pub_date: Mapped[date | None]
+
+    course: Mapped[Course] = relationship(back_populates="chapters")
+    sections: Mapped[list[CourseSection]] = relationship(
+        order_by="CourseSection.order", back_populates="chapter", cascade="all, delete-orphan"
+    )
+    homework: Mapped[list[Homework]] = relationship(order_by="Homework.order", cascade="all, delete-orphan")
+
+
+class CourseSection(Model):
+    """课时: a lesson, as Markdown, an exercise or a video."""
+
+    __tablename__ = "course_section"
+    __table_args__ = (
+        UniqueConstraint("chapter_id", "section_link"),
+        UniqueConstraint("chapter_id", "name"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chapter_id: Mapped[int] = mapped_column(key("course_chapter.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(128))
+    order: Mapped[int] = mapped_column(default=0)
+    section_type: Mapped[SectionType] = mapped_column(EnumNumber(SectionType), default=SectionType.VIDEO)
+    section_link: Mapped[str | None] = mapped_column(String(255))  # where the video is
+    content: Mapped[str] = mapped_column(Text, default="")  # Markdown
+    video_time: Mapped[str | None] = mapped_column(String(32))
+    pub_date: Mapped[date | None]
+    free_trail: Mapped[bool] = mapped_column(default=False)  # 可试看, spelt as in the source
+
+    chapter: Mapped[CourseChapter] = relationship(back_populates="sections")
+
+
+class Homework(Model):
+    """作业 of a chapter, or the final test of a module."""
+
+    __tablename__ = "homework"
+    __table_args__ = (
+        UniqueConstraint("chapter_id", "title"),
+        CheckConstraint("recommend_period > 0", name="recommend_period_positive"),
+        CheckConstraint("scholarship_value >= 0", name="scholarship_value_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chapter_id: Mapped[int] = mapped_column(key("course_chapter.id", ondelete="CASCADE"))
+    title: Mapped[str] = mapped_column(String(128))
+    order: Mapped[int] = mapped_column(default=0)
+    homework_type: Mapped[HomeworkType] = mapped_column(EnumNumber(HomeworkType), default=HomeworkType.HOMEWORK)
+    requirement: Mapped[str] = mapped_column(Text, default="")
+    threshold: Mapped[str] = mapped_column(Text, default="")
+    recommend_period: Mapped[int] = mapped_column(default=7)
+    scholarship_value: Mapped[int] = mapped_column(default=0)  # 贝里
+    note: Mapped[str | None] = mapped_column(Text)
+    enabled: Mapped[bool] = mapped_column(default=True)
+
+
+class OftenAskedQuestion(Model):
+    """常见问题 of a course or a degree."""
+
+    __tablename__ = "often_asked_question"
+    __table_args__ = (UniqueConstraint("product_id", "question"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    product_id: Mapped[int] = mapped_column(key("product.id", ondelete="CASCADE"))
+    question: Mapped[str] = mapped_column(String(255))
+    answer: Mapped[str] = mapped_column(Text)
+
+
+class Scholarship(Model):
+    """学位课程奖学金: 贝里 for finishing within a percentage of the recommended days."""
+
+    __tablename__ = "scholarship"
+    __table_args__ = (
+        UniqueConstraint("degree_course_id", "time_percent"),
+        CheckConstraint("time_percent > 0", name="time_percent_positive"),
+        CheckConstraint("value >= 0", name="value_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    degree_course_id: Mapped[int] = mapped_column(key("degree_course.id", ondelete="CASCADE"))
+    time_percent: Mapped[int]
+    value: Mapped[int]
+
+
+class PricePolicy(Model):
+    """价格策略: one price for one period of access."""
+
+    __tablename__ = "price_policy"
+    __table_args__ = (
+        UniqueConstraint("product_id", "valid_period"),
+        CheckConstraint("price_fen >= 0", name="price_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    product_id: Mapped[int] = mapped_column(key("product.id", ondelete="CASCADE"))
+    valid_period: Mapped[ValidPeriod] = mapped_column(EnumNumber(ValidPeriod))
+    price_fen: Mapped[int]
+
+    product: Mapped[Product] = relationship(back_populates="policies")
+
+
+# ---------------------------------------------------------------- coupons
+
+
+class Coupon(Model):
+    """优惠券生成规则: what a coupon does, who may claim it when, and how long it can be used (source L6-L60)."""
+
+    __tablename__ = "coupon"
+    __table_args__ = (
+        CheckConstraint("close_date >= open_date", name="claim_window"),
+        CheckConstraint("(valid_begin_date IS NULL) = (valid_end_date IS NULL)", name="both_dates_or_none"),
+        CheckConstraint("valid_end_date >= valid_begin_date", name="use_window"),
+        CheckConstraint("valid_begin_date IS NOT NULL OR coupon_valid_days IS NOT NULL", name="has_a_use_window"),
+        CheckConstraint("coupon_valid_days > 0", name="valid_days_positive"),
+        CheckConstraint(
+            "CASE coupon_type WHEN 2 THEN money_equivalent_fen = 0 ELSE money_equivalent_fen > 0 END",
+            name="face_by_type",
+        ),
+        CheckConstraint(
+            "CASE coupon_type WHEN 2 THEN off_percent IS NOT NULL AND off_percent BETWEEN 1 AND 99"
+            " ELSE off_percent IS NULL END",
+            name="percent_by_type",
+        ),
+        CheckConstraint(
+            "CASE coupon_type WHEN 1 THEN minimum_consume_fen > 0 ELSE minimum_consume_fen = 0 END",
+            name="minimum_by_type",
+        ),
+        CheckConstraint("claimed >= 0 AND claimed <= quantity", name="claims_within_quantity"),
+        Index(None, "is_public", "open_date", "close_date"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    brief: Mapped[str | None] = mapped_column(Text)
+    coupon_type: Mapped[CouponKind] = mapped_column(EnumNumber(CouponKind), default=CouponKind.FLAT)
+    money_equivalent_fen: Mapped[int] = mapped_column(default=0)
+    off_percent: Mapped[int | None]  # the percent that is paid: 79 is 7.9折
+    minimum_consume_fen: Mapped[int] = mapped_column(default=0)
+    product_id: Mapped[int | None] = mapped_column(key("product.id"), index=True)  # none: 全站
+    quantity: Mapped[int] = mapped_column(default=1)
+    claimed: Mapped[int] = mapped_column(default=0)
+    open_date: Mapped[date]
+    close_date: Mapped[date]
+    valid_begin_date: Mapped[date | None]
+    valid_end_date: Mapped[date | None]
+    coupon_valid_days: Mapped[int | None]
+    is_public: Mapped[bool] = mapped_column(default=True)  # claimed by anybody; else by code or given
+    enabled: Mapped[bool] = mapped_column(default=True)
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+
+    product: Mapped[Product | None] = relationship()
+
+
+class CouponRecord(Model):
+    """One coupon in one account's hands (用户优惠券); its use window is fixed when it is claimed."""
+
+    __tablename__ = "coupon_record"
+    __table_args__ = (
+        UniqueConstraint("coupon_id", "account_id"),
+        CheckConstraint("(status = 1) = (used_time IS NOT NULL)", name="used_has_time"),
+        CheckConstraint("(status = 1) = (order_id IS NOT NULL)", name="used_has_order"),
+        CheckConstraint("valid_until >= valid_from", name="use_window"),
+        Index(None, "account_id", "status"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    coupon_id: Mapped[int] = mapped_column(key("coupon.id"))
+    number: Mapped[str] = mapped_column(String(64), unique=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"))
+    status: Mapped[CouponStatus] = mapped_column(EnumNumber(CouponStatus), default=CouponStatus.UNUSED)
+    get_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    used_time: Mapped[datetime | None] = mapped_column(Instant)
+    order_id: Mapped[int | None] = mapped_column(key("orders.id"), index=True)
+    valid_from: Mapped[datetime] = mapped_column(Instant)
+    valid_until: Mapped[datetime] = mapped_column(Instant)  # inclusive
+
+    coupon: Mapped[Coupon] = relationship()
+
+
+class CouponCode(Model):
+    """A code that becomes a coupon record once; perhaps reserved for one account."""
+
+    __tablename__ = "coupon_code"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(32), unique=True)
+    coupon_id: Mapped[int] = mapped_column(key("coupon.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    record_id: Mapped[int | None] = mapped_column(key("coupon_record.id"), unique=True)
+
+
+# ---------------------------------------------------------------- orders and money
+
+
+class Order(Model):
+    """订单. The amounts say how it came about: list − discounts − 贝里 = what Alipay is asked for."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint(
+            "list_amount_fen - course_discount_fen - site_discount_fen - beli_fen = actual_amount_fen",
+            name="amounts_add_up",
+        ),
+        CheckConstraint(
+            "course_discount_fen >= 0 AND site_discount_fen >= 0 AND beli >= 0 AND beli_fen >= 0"
+            " AND actual_amount_fen >= 0",
+            name="amounts_not_negative",
+        ),
+        CheckConstraint("status NOT IN (0, 2, 3) OR pay_time IS NOT NULL", name="paid_has_time"),
+        CheckConstraint("status <> 1 OR (pay_time IS NULL AND cancel_time IS NULL)", name="pending_has_no_time"),
+        CheckConstraint("status NOT IN (4, 5) OR cancel_time IS NOT NULL", name="ended_has_time"),
+        CheckConstraint("pay_time IS NULL OR pay_time >= date", name="paid_after_placed"),
+        Index(None, "account_id", "date"),
+        Index("ix_orders_pending", "expires_at", sqlite_where=text("status = 1"), postgresql_where=text("status = 1")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_number: Mapped[str] = mapped_column(String(32), unique=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"))
+    status: Mapped[OrderStatus] = mapped_column(EnumNumber(OrderStatus), default=OrderStatus.PENDING)
+    payment_type: Mapped[PaymentType] = mapped_column(EnumNumber(PaymentType))
+    payment_number: Mapped[str | None] = mapped_column(String(128), unique=True)  # Alipay's trade_no
+    list_amount_fen: Mapped[int]
+    course_discount_fen: Mapped[int]
+    site_discount_fen: Mapped[int]
+    beli: Mapped[int]
+    beli_fen: Mapped[int]
+    actual_amount_fen: Mapped[int]
+    settlement_token: Mapped[str] = mapped_column(String(64), unique=True)
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    pay_time: Mapped[datetime | None] = mapped_column(Instant)
+    cancel_time: Mapped[datetime | None] = mapped_column(Instant)
+
+    details: Mapped[list[OrderDetail]] = relationship(back_populates="order", order_by="OrderDetail.id")
+    payments: Mapped[list[Payment]] = relationship(back_populates="order", order_by="Payment.id")
+    coupons: Mapped[list[CouponRecord]] = relationship(order_by=CouponRecord.id)
+
+
+class OrderDetail(Model):
+    """订单详情: one product with its price and its exact shares of what was taken off and paid."""
+
+    __tablename__ = "order_detail"
+    __table_args__ = (
+        UniqueConstraint("order_id", "product_id"),
+        UniqueConstraint("pending_account_id", "product_id"),  # one unpaid order per person and product (1014)
+        CheckConstraint("price_fen - site_discount_fen - beli_fen = actual_amount_fen", name="shares_add_up"),
+        CheckConstraint(
+            "original_price_fen >= price_fen AND price_fen >= 0 AND site_discount_fen >= 0 AND beli >= 0"
+            " AND beli_fen >= 0 AND actual_amount_fen >= 0",
+            name="shares_in_range",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(key("orders.id"))
+    product_id: Mapped[int] = mapped_column(key("product.id"), index=True)
+    policy_id: Mapped[int | None] = mapped_column(key("price_policy.id", ondelete="SET NULL"), index=True)
+    # whose unpaid order this is; empty once the order is paid or ended, which is what lifts the unique key above
+    pending_account_id: Mapped[int | None] = mapped_column(key("account.id"))
+    original_price_fen: Mapped[int]
+    price_fen: Mapped[int]
+    site_discount_fen: Mapped[int]
+    beli: Mapped[int]
+    beli_fen: Mapped[int]
+    actual_amount_fen: Mapped[int]
+    content: Mapped[str | None] = mapped_column(String(255))  # a remark of operations
+    valid_period_display: Mapped[str] = mapped_column(String(32))
+    valid_period: Mapped[int]
+    memo: Mapped[str | None] = mapped_column(String(255))
+
+    order: Mapped[Order] = relationship(back_populates="details")
+    product: Mapped[Product] = relationship()
+
+
+class Payment(Model):
+    """One attempt at Alipay: what was asked is frozen and asked again word for word."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        CheckConstraint("amount_fen > 0", name="amount_positive"),
+        CheckConstraint("(state IN (1, 3)) = (trade_no IS NOT NULL)", name="paid_has_trade"),
+        Index(
+            "uq_payment_paid_order_id",
+            "order_id",
+            unique=True,
+            sqlite_where=text("state = 1"),
+            postgresql_where=text("state = 1"),
+        ),
+        Index(
+            "uq_payment_open_order_id",
+            "order_id",
+            unique=True,
+            sqlite_where=text("state = 0"),
+            postgresql_where=text("state = 0"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(key("orders.id"), index=True)
+    out_trade_no: Mapped[str] = mapped_column(String(32), unique=True)
+    method: Mapped[PaymentMethod] = mapped_column(EnumNumber(PaymentMethod))
+    amount_fen: Mapped[int]
+    biz_content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[PaymentState] = mapped_column(EnumNumber(PaymentState), default=PaymentState.OPEN)
+    trade_no: Mapped[str | None] = mapped_column(String(64), unique=True)
+    created_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    expires_at: Mapped[datetime] = mapped_column(Instant)  # the time_expire that Alipay was given
+    paid_time: Mapped[datetime | None] = mapped_column(Instant)
+
+    order: Mapped[Order] = relationship(back_populates="payments")
+
+
+class PaymentNotice(Model):
+    """One message from Alipay whose signature was valid, what was decided about it, and why."""
+
+    __tablename__ = "payment_notice"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    notify_id: Mapped[str] = mapped_column(String(128), index=True)  # repeats keep theirs: not unique
+    payment_id: Mapped[int | None] = mapped_column(key("payment.id"), index=True)
+    out_trade_no: Mapped[str] = mapped_column(String(64), index=True)
+    trade_no: Mapped[str] = mapped_column(String(64))
+    trade_status: Mapped[str] = mapped_column(String(32))
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    verdict: Mapped[NoticeVerdict] = mapped_column(EnumNumber(NoticeVerdict))
+    reason: Mapped[str] = mapped_column(String(255), default="")
+    received_time: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class Refund(Model):
+    """Money and 贝里 on their way back; its number is committed before Alipay is called and kept for ever."""
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        CheckConstraint("amount_fen >= 0 AND beli >= 0", name="amounts_not_negative"),
+        CheckConstraint("amount_fen = 0 OR payment_id IS NOT NULL", name="cash_has_payment"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(key("orders.id"), index=True)
+    payment_id: Mapped[int | None] = mapped_column(key("payment.id"), index=True)
+    out_request_no: Mapped[str] = mapped_column(String(64), unique=True)
+    amount_fen: Mapped[int]
+    beli: Mapped[int] = mapped_column(default=0)
+    state: Mapped[RefundState] = mapped_column(EnumNumber(RefundState), default=RefundState.REQUESTED)
+    reason: Mapped[str] = mapped_column(String(255), default="")
+    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    decision: Mapped[str] = mapped_column(String(255), default="")
+    requested_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    decided_time: Mapped[datetime | None] = mapped_column(Instant)
+    done_time: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class RefundDetail(Model):
+    """One order line of a refund, with the stored shares that go back."""
+
+    __tablename__ = "refund_detail"
+    __table_args__ = (
+        UniqueConstraint("refund_id", "order_detail_id"),
+        CheckConstraint("amount_fen >= 0 AND beli >= 0", name="amounts_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    refund_id: Mapped[int] = mapped_column(key("refund.id"))
+    order_detail_id: Mapped[int] = mapped_column(key("order_detail.id"), index=True)
+    amount_fen: Mapped[int]
+    beli: Mapped[int]
+
+
+class TransactionRecord(Model):
+    """贝里交易纪录: appended only. The amount is positive, the type gives its direction."""
+
+    __tablename__ = "transaction_record"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("balance_after >= 0", name="balance_not_negative"),
+        Index(None, "account_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"))
+    amount: Mapped[int]
+    balance_after: Mapped[int]
+    transaction_type: Mapped[TransactionType] = mapped_column(EnumNumber(TransactionType))
+    transaction_number: Mapped[str] = mapped_column(String(64), unique=True)
+    order_id: Mapped[int | None] = mapped_column(key("orders.id"), index=True)
+    refund_id: Mapped[int | None] = mapped_column(key("refund.id"), index=True)
+    score_record_id: Mapped[int | None] = mapped_column(key("score_record.id"), index=True)
+    withdrawal_id: Mapped[int | None] = mapped_column(key("withdrawal.id"), index=True)
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+    memo: Mapped[str | None] = mapped_column(String(128))
+
+
+class Withdrawal(Model):
+    """提现申请: 贝里 out of the shop, decided and paid by people."""
+
+    __tablename__ = "withdrawal"
+    __table_args__ = (CheckConstraint("amount > 0", name="amount_positive"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    amount: Mapped[int]
+    state: Mapped[WithdrawalState] = mapped_column(EnumNumber(WithdrawalState), default=WithdrawalState.WAITING)
+    payee_account: Mapped[str] = mapped_column(String(128))
+    payee_name: Mapped[str] = mapped_column(String(64))
+    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    decision: Mapped[str] = mapped_column(String(255), default="")
+    requested_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    decided_time: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class AuditLog(Model):
+    """Who changed what, when, from what to what, and why. Rows are added, never changed."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (Index(None, "subject_table", "subject_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)  # none: a job or a command
+    actor: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(64))
+    subject_table: Mapped[str] = mapped_column(String(64))
+    subject_id: Mapped[int]
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(String(255), default="")
+    date: Mapped[datetime] = mapped_column(Instant, default=now, index=True)
+
+
+# ---------------------------------------------------------------- learning
+
+
+class EnrolledCourse(Model):
+    """报名专题课: access to a course between two days, because of one order line."""
+
+    __tablename__ = "enrolled_course"
+    __table_args__ = (
+        CheckConstraint("valid_end_date >= valid_begin_date", name="period"),
+        Index(None, "account_id", "course_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"))
+    course_id: Mapped[int] = mapped_column(key("course.id"), index=True)
+    enrolled_date: Mapped[datetime] = mapped_column(Instant, default=now)
+    valid_begin_date: Mapped[date]
+    valid_end_date: Mapped[date]  # access through this day
+    status: Mapped[EnrolmentStatus] = mapped_column(EnumNumber(EnrolmentStatus), default=EnrolmentStatus.OPEN)
+    order_detail_id: Mapped[int] = mapped_column(key("order_detail.id"), unique=True)
+    closed_time: Mapped[datetime | None] = mapped_column(Instant)  # ended by a refund
+
+    course: Mapped[Course] = relationship()
+    order_detail: Mapped[OrderDetail] = relationship()
+
+
+class EnrolledDegreeCourse(Model):
+    """报名学位课."""
+
+    __tablename__ = "enrolled_degree_course"
+    __table_args__ = (
+        CheckConstraint("mentor_fee_balance >= 0", name="fee_not_negative"),
+        CheckConstraint("(valid_begin_date IS NULL) = (valid_end_date IS NULL)", name="both_dates_or_none"),
+        Index(
+            "uq_enrolled_degree_course_living",
+            "account_id",
+            "degree_course_id",
+            unique=True,
+            sqlite_where=text("closed_time IS NULL"),
+            postgresql_where=text("closed_time IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"))
+    degree_course_id: Mapped[int] = mapped_column(key("degree_course.id"), index=True)
+    enrolled_date: Mapped[datetime] = mapped_column(Instant, default=now)
+    valid_begin_date: Mapped[date | None]  # two years, from the day the first module opens
+    valid_end_date: Mapped[date | None]
+    study_status: Mapped[StudyStatus] = mapped_column(EnumNumber(StudyStatus), default=StudyStatus.NOT_STARTED)
+    mentor_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    mentor_fee_balance: Mapped[int] = mapped_column(default=0)  # 贝里
+    order_detail_id: Mapped[int] = mapped_column(key("order_detail.id"), unique=True)
+    closed_time: Mapped[datetime | None] = mapped_column(Instant)
+
+    degree_course: Mapped[DegreeCourse] = relationship()
+    order_detail: Mapped[OrderDetail] = relationship()
+    study_records: Mapped[list[StudyRecord]] = relationship(order_by="StudyRecord.id")
+    registration: Mapped[DegreeRegistrationForm | None] = relationship()
+
+
+class DegreeRegistrationForm(Model):
+    """学位课程报名表."""
+
+    __tablename__ = "degree_registration_form"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolled_degree_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), unique=True)
+    current_company: Mapped[str] = mapped_column(String(64))
+    current_position: Mapped[str] = mapped_column(String(64))
+    current_salary: Mapped[int | None]
+    work_experience: Mapped[WorkExperience] = mapped_column(EnumNumber(WorkExperience))
+    open_module: Mapped[bool] = mapped_column(default=True)
+    stu_specified_mentor: Mapped[str | None] = mapped_column(String(32))
+    study_plan: Mapped[StudyPlan] = mapped_column(EnumNumber(StudyPlan), default=StudyPlan.TWO_TO_THREE)
+    why_take_this_course: Mapped[str] = mapped_column(String(1024))
+    why_choose_us: Mapped[str] = mapped_column(String(1024))
+    your_expectation: Mapped[str] = mapped_column(String(1024))
+    memo: Mapped[str | None] = mapped_column(String(255))
+    filed_time: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class StudyRecord(Model):
+    """学习记录: one per module from the day a degree is paid."""
+
+    __tablename__ = "study_record"
+    __table_args__ = (UniqueConstraint("enrolled_degree_course_id", "course_module_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"))
+    course_module_id: Mapped[int] = mapped_column(key("course.id"), index=True)
+    open_date: Mapped[date | None]
+    end_date: Mapped[date | None]
+    status: Mapped[ModuleStatus] = mapped_column(EnumNumber(ModuleStatus), default=ModuleStatus.LOCKED)
+
+    course_module: Mapped[Course] = relationship()
+
+
+class CourseSchedule(Model):
+    """课程模块计划表: when each homework of an opened module should be handed in."""
+
+    __tablename__ = "course_schedule"
+    __table_args__ = (UniqueConstraint("study_record_id", "homework_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_record_id: Mapped[int] = mapped_column(key("study_record.id"))
+    homework_id: Mapped[int] = mapped_column(key("homework.id"), index=True)
+    recommend_date: Mapped[date]
+
+
+class HomeworkRecord(Model):
+    """学员作业记录及成绩."""
+
+    __tablename__ = "homework_record"
+    __table_args__ = (UniqueConstraint("homework_id", "student_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    homework_id: Mapped[int] = mapped_column(key("homework.id"))
+    student_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
+    score: Mapped[Score | None] = mapped_column(EnumNumber(Score))
+    mentor_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    mentor_comment: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[HomeworkStatus] = mapped_column(EnumNumber(HomeworkStatus), default=HomeworkStatus.WAITING)
+    submit_num: Mapped[int] = mapped_column(default=0)
+    correct_date: Mapped[datetime | None] = mapped_column(Instant)
+    note: Mapped[str | None] = mapped_column(Text)
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+    check_date: Mapped[datetime | None] = mapped_column(Instant)
+    update_time: Mapped[datetime] = mapped_column(Instant, default=now, onupdate=now)
+    reward_status: Mapped[RewardStatus] = mapped_column(EnumNumber(RewardStatus), default=RewardStatus.NEW)
+
+
+class StuFollowUpRecord(Model):
+    """学员跟进记录."""
+
+    __tablename__ = "stu_follow_up_record"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
+    mentor_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    followup_tool: Mapped[FollowUpTool] = mapped_column(EnumNumber(FollowUpTool), default=FollowUpTool.WECHAT)
+    record: Mapped[str] = mapped_column(Text)
+    attachment_path: Mapped[str | None] = mapped_column(String(128))
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class Question(Model):
+    """A student's question about a degree or a lesson."""
+
+    __tablename__ = "question"
+    __table_args__ = (
+        CheckConstraint("(degree_course_id IS NULL) <> (course_section_id IS NULL)", name="about_one_thing"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    degree_course_id: Mapped[int | None] = mapped_column(key("degree_course.id"), index=True)
+    course_section_id: Mapped[int | None] = mapped_column(key("course_section.id"), index=True)
+    title: Mapped[str] = mapped_column(String(128))
+    content: Mapped[str] = mapped_column(Text)
+    status: Mapped[QuestionStatus] = mapped_column(EnumNumber(QuestionStatus), default=QuestionStatus.WAITING)
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class Answer(Model):
+    """An answer to a question."""
+
+    __tablename__ = "answer"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    question_id: Mapped[int] = mapped_column(key("question.id", ondelete="CASCADE"), index=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    content: Mapped[str] = mapped_column(Text)
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class Complaint(Model):
+    """投诉: a student about a mentor, decided by staff."""
+
+    __tablename__ = "complaint"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
+    mentor_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    content: Mapped[str] = mapped_column(Text)
+    state: Mapped[ComplaintState] = mapped_column(EnumNumber(ComplaintState), default=ComplaintState.WAITING)
+    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    decision: Mapped[str] = mapped_column(String(255), default="")
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+    decided_time: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class ScoreRule(Model):
+    """积分规则: one point is one 贝里; 0 means that the value is kept elsewhere."""
+
+    __tablename__ = "score_rule"
+    __table_args__ = (UniqueConstraint("rule", "score_type"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rule: Mapped[Rule] = mapped_column(EnumNumber(Rule))
+    score_type: Mapped[ScoreType] = mapped_column(EnumNumber(ScoreType), default=ScoreType.REWARD)
+    score: Mapped[int]
+    memo: Mapped[str | None] = mapped_column(String(255))
+
+
+class ScoreRecord(Model):
+    """积分奖惩记录: the value is copied from the rule, so that a new rule rewrites no history."""
+
+    __tablename__ = "score_record"
+    __table_args__ = (
+        CheckConstraint("applied = (applied_date IS NOT NULL)", name="applied_has_date"),
+        CheckConstraint("received_score >= 0", name="received_not_negative"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    score_rule_id: Mapped[int] = mapped_column(key("score_rule.id"), index=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
+    homework_record_id: Mapped[int | None] = mapped_column(key("homework_record.id"), index=True)
+    question_id: Mapped[int | None] = mapped_column(key("question.id"), index=True)
+    complaint_id: Mapped[int | None] = mapped_column(key("complaint.id"), index=True)
+    score: Mapped[int]
+    received_score: Mapped[int] = mapped_column(default=0)
+    balance: Mapped[int] = mapped_column(default=0)
+    maturity_date: Mapped[date | None]
+    applied: Mapped[bool] = mapped_column(default=False)
+    applied_date: Mapped[datetime | None] = mapped_column(Instant)
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+    memo: Mapped[str | None] = mapped_column(String(255))
+
+
+def _allow_only_the_choices() -> None:
+    """A number outside its choices is refused by the database too (B43)."""
+    for table in Base.metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, EnumNumber):
+                numbers = ", ".join(str(int(choice)) for choice in column.type.choices)
+                table.append_constraint(CheckConstraint(f'"{column.name}" IN ({numbers})', name=f"{column.name}_choice"))
+
+
+_allow_only_the_choices()
