@@ -1,0 +1,59 @@
+// What scripts add to pages that work without them: counting down, closing menus, sending a form once, sending a changed select.
+"use strict";
+
+const two = (n) => String(n).padStart(2, "0");
+
+function countDown(root) {
+  for (const left of root.querySelectorAll("[data-seconds-left]:not([data-running])")) {
+    left.dataset.running = "yes";
+    const end = performance.now() + Number(left.dataset.secondsLeft) * 1000;
+    const tick = () => {
+      const seconds = Math.max(0, Math.ceil((end - performance.now()) / 1000));
+      const hours = Math.floor(seconds / 3600);
+      const clock = `${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+      left.textContent = seconds ? (hours ? `${hours}:${clock}` : clock) : left.dataset.over;
+      if (seconds && left.isConnected) setTimeout(tick, 1000);
+    };
+    left.hidden = false;
+    tick();
+  }
+}
+
+// A <select data-autosubmit> sends its form; the button that people without scripts press (data-fallback) goes away.
+function sendOnChange(root) {
+  for (const button of root.querySelectorAll("[data-fallback]")) button.hidden = true;
+}
+
+function enhance(root) {
+  countDown(root);
+  sendOnChange(root);
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-autosubmit], input[data-autosubmit]")) event.target.form.requestSubmit();
+});
+
+// A double click sends a form once. The server holds anyway; this only spares the buyer a refusal.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) event.preventDefault();
+  else form.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+function closeMenus(except) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== except) menu.open = false;
+}
+document.addEventListener("click", (event) => closeMenus(event.target.closest("details.menu")));
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = document.querySelector("details.menu[open]");
+  closeMenus(null);
+  menu?.querySelector("summary").focus();
+});
+
+enhance(document);
+document.addEventListener("htmx:after:swap", () => enhance(document));
