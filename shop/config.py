@@ -1,12 +1,8 @@
-"""Every setting, read once from the environment and checked as a whole before anything starts.
-
-``python -m shop.config`` prints one sentence per fault, or that the settings are sound.
-"""
+"""Every setting, read once from the environment and checked as a whole before anything starts."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,6 +68,15 @@ class Settings:
     def redis_is_embedded(self) -> bool:
         return self.redis_url == embedded_redis.url(redis_folder(self.instance))
 
+    @property
+    def migrations(self) -> Path:
+        return PROJECT / "migrations"
+
+    @property
+    def uses_cashier(self) -> bool:
+        """Whether the gateway is the local cashier that ``bin/run`` starts beside the shop."""
+        return not self.is_production and self.alipay_gateway == _cashier_gateway(self.port)
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """The settings, with the demo's keys made on demand. Raises ConfigError with every fault found."""
@@ -96,7 +101,7 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         database_url=reader.database("DATABASE_URL", f"sqlite:///{instance / 'shop.sqlite3'}"),
         redis_url=reader.redis("REDIS_URL", embedded_redis.url(redis_folder(instance))),
         secret_keys=reader.words("SECRET_KEY"),
-        alipay_gateway=reader.url("ALIPAY_GATEWAY", f"http://127.0.0.1:{port + 1}/gateway.do", ("http", "https")),
+        alipay_gateway=reader.url("ALIPAY_GATEWAY", _cashier_gateway(port), ("http", "https")),
         alipay_app_id=reader.digits("ALIPAY_APP_ID", DEMO_APP_ID),
         alipay_seller_id=reader.digits("ALIPAY_SELLER_ID", DEMO_SELLER_ID),
         alipay_app_private_key=reader.private_key("ALIPAY_APP_PRIVATE_KEY_FILE"),
@@ -117,6 +122,10 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
     if not is_demo:
         faults += _unfit_for_production(settings, environ)
     return settings, faults
+
+
+def _cashier_gateway(port: int) -> str:
+    return f"http://127.0.0.1:{port + 1}/gateway.do"
 
 
 def redis_folder(instance: Path) -> Path:
@@ -246,14 +255,3 @@ def _with_demo_keys(settings: Settings) -> Settings:
         alipay_app_private_key=settings.alipay_app_private_key or keys.ensure_private_pem(app_key_file(home)),
         alipay_public_keys=settings.alipay_public_keys or (keys.public_of(cashier_key),),
     )
-
-
-def main() -> int:
-    """Print each fault of this environment's settings; 0 when there is none."""
-    _, faults = read(os.environ)
-    print("\n".join(faults) if faults else "settings are sound")
-    return 1 if faults else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

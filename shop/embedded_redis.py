@@ -124,9 +124,7 @@ def _start(data: Path, socket: Path) -> None:
         "maxmemory-policy": "noeviction",
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    subprocess.run(  # noqa: S603  our own program and options
-        [_program(), *arguments], cwd=data, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    subprocess.run([_program(), *arguments], cwd=data, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def _program() -> str:

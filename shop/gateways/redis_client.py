@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
 SECONDS = 1.0  # to connect, and for each answer
@@ -50,10 +51,13 @@ class _LazyCluster:
 def _cluster(nodes: list[str]) -> RedisCluster:
     first = urlsplit(nodes[0])
     places = [urlsplit(node) for node in nodes]
-    return RedisCluster(
-        startup_nodes=[ClusterNode(place.hostname, place.port or 6379) for place in places],
-        username=first.username,
-        password=first.password,
-        ssl=first.scheme == "rediss",
-        **_options(),
-    )
+    try:
+        return RedisCluster(
+            startup_nodes=[ClusterNode(place.hostname, place.port or 6379) for place in places],
+            username=first.username,
+            password=first.password,
+            ssl=first.scheme == "rediss",
+            **_options(),
+        )
+    except RedisClusterException as error:  # no RedisError, though it only says that no node answers
+        raise redis.ConnectionError(str(error)) from error
