@@ -1,0 +1,33 @@
+"""How Alembic finds the shop's tables and database; one revision serves SQLite and PostgreSQL."""
+
+from typing import Any
+
+from alembic import context
+from flask import current_app
+
+from shop.extensions import EnumNumber, Instant, db
+
+PLAIN = {EnumNumber: "sa.SmallInteger()", Instant: "sa.DateTime(timezone=True)"}
+
+
+def render_item(kind: str, item: Any, _autogenerate: Any) -> str | bool:
+    """Revisions name plain column types, so that an old one does not depend on today's code."""
+    return PLAIN.get(type(item), False) if kind == "type" else False
+
+
+def skip_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
+    """A comparison without a difference writes no revision."""
+    if getattr(context.config.cmd_opts, "autogenerate", False) and directives[0].upgrade_ops.is_empty():
+        directives[:] = []
+
+
+def run() -> None:
+    options = {**current_app.extensions["migrate"].configure_args, "render_item": render_item}
+    options.setdefault("process_revision_directives", skip_empty)
+    with db.engine.connect() as connection:
+        context.configure(connection=connection, target_metadata=db.metadata, **options)
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+run()

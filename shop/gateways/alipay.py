@@ -1,0 +1,275 @@
+"""Alipay as the shop sees it: the only file that knows the SDK (alipay.md 5.3 and 7).
+
+A call ends in one of three ways: an answer that Alipay signed, ``None`` where Alipay knows no such trade,
+or ``Unknown`` for everything else. Unknown is not "failed": the call may have worked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from alipay import AliPay
+from Cryptodome.PublicKey import RSA
+
+from shop import clock
+from shop.config import Settings
+from shop.enums import PaymentMethod
+from shop.errors import BadNotice
+from shop.money import from_yuan
+
+log = structlog.get_logger()
+
+TIMEOUT = 3.0  # seconds for each wait on the socket; a page stands behind it
+LARGEST_ANSWER = 1_000_000  # bytes
+PAID = ("TRADE_SUCCESS", "TRADE_FINISHED")
+KNOWN_STATUSES = (*PAID, "WAIT_BUYER_PAY", "TRADE_CLOSED")
+METHODS = {
+    PaymentMethod.PAGE: ("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY"),
+    PaymentMethod.WAP: ("alipay.trade.wap.pay", "QUICK_WAP_WAY"),  # the SDK's own value is wrong (alipay.md 1.2)
+}
+# The signed text is "k=v&k=v" without escaping, so a field may hide another one (safety.md 1.2):
+# each must be there by itself and look like itself.
+FIELDS = {
+    "notify_id": r"[0-9A-Za-z_-]{1,128}",
+    "notify_type": r"trade_status_sync",
+    "app_id": r"[0-9]{1,32}",
+    "seller_id": r"[0-9]{1,32}",
+    "out_trade_no": r"[0-9A-Za-z_]{1,64}",
+    "trade_no": r"[0-9A-Za-z_]{1,64}",
+    "total_amount": r"[0-9]{1,9}(?:\.[0-9]{1,2})?",
+    "trade_status": r"[A-Z_]{1,32}",
+}
+
+
+class Unknown(Exception):
+    """What Alipay did or knows cannot be told now: ask again later, with the same numbers."""
+
+
+class Close(Enum):
+    CLOSED = "closed"
+    NOT_EXIST = "not exist"  # nobody has scanned: the page stays payable until its time_expire
+    REFUSED = "refused"  # paid or closed meanwhile: query
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """What Alipay says of one trade, in a notice or in an answer."""
+
+    out_trade_no: str
+    trade_no: str
+    status: str
+    amount_fen: int
+    is_refund: bool = False  # a notice about a refund, which repeats TRADE_SUCCESS
+
+    @property
+    def is_paid(self) -> bool:
+        return self.status in PAID
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message that Alipay signed. ``problem`` says why it is not to be believed all the same."""
+
+    params: Mapping[str, str]
+    trade: Trade | None
+    problem: str = ""
+
+    def field(self, name: str, longest: int) -> str:
+        """A field as received, for the record; cut to its column."""
+        return self.params.get(name, "")[:longest]
+
+
+class _Client(AliPay):
+    """The SDK with a gateway of our choice, several accepted keys, its node cut found with a JSON parser,
+    no redirects, and a bounded answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            settings.alipay_app_id,
+            app_private_key_string=settings.alipay_app_private_key,
+            alipay_public_key_string=settings.alipay_public_keys[0],
+        )
+        self._gateway = settings.alipay_gateway
+        self._keys = [RSA.import_key(key) for key in settings.alipay_public_keys]
+        self._opener = urllib.request.build_opener(_NoRedirect)
+
+    def _verify(self, raw_content: str, signature: str) -> bool:
+        for self._alipay_public_key in self._keys:
+            if super()._verify(raw_content, signature):
+                return True
+        return False
+
+    def _get_string_to_be_signed(self, raw_string: str, response_type: str) -> str:
+        start = raw_string.index("{", raw_string.index(f'"{response_type}"'))
+        _, end = json.JSONDecoder().raw_decode(raw_string, start)
+        return raw_string[start:end]
+
+    def verified_sync_response(self, data: dict[str, Any], response_type: str) -> Any:
+        url = f"{self._gateway}?{self.sign_data(data)}"
+        with self._opener.open(url, timeout=TIMEOUT) as answer:
+            raw = answer.read(LARGEST_ANSWER).decode()
+        return self._verify_and_return_sync_response(raw, response_type)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        return None  # urllib then raises HTTPError: the gateway has no reason to send us elsewhere
+
+
+@lru_cache(maxsize=4)
+def _client(settings: Settings) -> _Client:
+    return _Client(settings)
+
+
+class Alipay:
+    """One merchant at one gateway."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def client(self) -> _Client:
+        return _client(self.settings)
+
+    # ------------------------------------------------------------ sending the buyer
+
+    def biz_content(
+        self, method: PaymentMethod, *, out_trade_no: str, amount: str, subject: str, expires_at: datetime
+    ) -> dict[str, str]:
+        """What an attempt freezes: asked for again word for word, however often (alipay.md 1.3)."""
+        content = {
+            "out_trade_no": out_trade_no,
+            "product_code": METHODS[method][1],
+            "total_amount": amount,
+            "subject": subject,
+            "time_expire": beijing(expires_at),
+        }
+        if method is PaymentMethod.WAP:
+            content["quit_url"] = f"{self.settings.public_url}/orders"
+        return content
+
+    def pay_url(self, method: PaymentMethod, biz_content: Mapping[str, Any]) -> str:
+        """Where to send the buyer: the frozen content, signed now. Makes no call."""
+        base = self.settings.public_url
+        query = self.client.client_api(
+            METHODS[method][0],
+            dict(biz_content),
+            timestamp=beijing(clock.now()),
+            return_url=f"{base}/alipay/return",
+            notify_url=f"{base}/alipay/notify",
+        )
+        return f"{self.settings.alipay_gateway}?{query}"
+
+    # ------------------------------------------------------------ what Alipay tells us
+
+    def read_notice(self, params: Mapping[str, str]) -> Notice:
+        """The notice in a posted form. Raises BadNotice unless Alipay's key signed exactly these fields."""
+        self._check_signature(params)
+        problem = self._problem_with(params)
+        return Notice(dict(params), None if problem else _trade_of(params), problem)
+
+    def read_return(self, params: Mapping[str, str]) -> str:
+        """The ``out_trade_no`` of a browser's return. Raises BadNotice. It proves nothing about the payment."""
+        self._check_signature(params)
+        number = params.get("out_trade_no", "")
+        if params.get("app_id") != self.settings.alipay_app_id or not re.fullmatch(FIELDS["out_trade_no"], number):
+            raise BadNotice("a return for somebody else")
+        return number
+
+    def _check_signature(self, params: Mapping[str, str]) -> None:
+        data = dict(params)
+        sign = data.pop("sign", "")
+        # the SDK edits what it is given, and fails in many ways on what nobody should have sent
+        if not sign or data.get("sign_type") != "RSA2":
+            raise BadNotice("no RSA2 signature")
+        try:
+            genuine = self.client.verify(data, sign)
+        except Exception as error:
+            raise BadNotice(f"unreadable signature: {type(error).__name__}") from error
+        if not genuine:
+            raise BadNotice("wrong signature")
+
+    def _problem_with(self, params: Mapping[str, str]) -> str:
+        for name, pattern in FIELDS.items():
+            if not re.fullmatch(pattern, params.get(name, ""), re.ASCII):
+                return f"{name} is missing or malformed"
+        if params["app_id"] != self.settings.alipay_app_id:
+            return "for another app"
+        if params["seller_id"] != self.settings.alipay_seller_id:
+            return "for another seller"
+        if params["trade_status"] not in KNOWN_STATUSES:
+            return "an unknown trade status"
+        return ""
+
+    # ------------------------------------------------------------ what we ask
+
+    def query(self, out_trade_no: str) -> Trade | None:
+        """The trade as Alipay knows it now, None while nobody has begun to pay. Raises Unknown."""
+        answer = self._call("alipay.trade.query", {"out_trade_no": out_trade_no})
+        if answer.get("sub_code") == "ACQ.TRADE_NOT_EXIST":
+            return None
+        self._expect_success(answer)
+        try:
+            trade = Trade(
+                out_trade_no=answer["out_trade_no"],
+                trade_no=answer["trade_no"],
+                status=answer["trade_status"],
+                amount_fen=from_yuan(answer["total_amount"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unknown("an answer without its fields") from error
+        if trade.out_trade_no != out_trade_no or trade.status not in KNOWN_STATUSES:
+            raise Unknown("an answer about something else")
+        return trade
+
+    def close(self, out_trade_no: str) -> Close:
+        """End an unpaid trade. Raises Unknown."""
+        answer = self._call("alipay.trade.close", {"out_trade_no": out_trade_no})
+        match answer.get("sub_code"):
+            case "ACQ.TRADE_NOT_EXIST":
+                return Close.NOT_EXIST
+            case "ACQ.TRADE_STATUS_ERROR" | "ACQ.REASON_TRADE_STATUS_INVALID":
+                return Close.REFUSED
+        self._expect_success(answer)
+        return Close.CLOSED
+
+    def _call(self, method: str, content: dict[str, str]) -> dict[str, Any]:
+        try:
+            answer = self.client.server_api(method, content, timestamp=beijing(clock.now()))
+        except Exception as error:  # ten kinds of exception, all of which mean the same (alipay.md 5.5)
+            log.warning("alipay call failed", method=method, error=type(error).__name__)
+            raise Unknown(type(error).__name__) from error
+        if not isinstance(answer, dict):
+            raise Unknown("not an answer")
+        log.info("alipay call", method=method, code=answer.get("code"), sub_code=answer.get("sub_code"))
+        return answer
+
+    @staticmethod
+    def _expect_success(answer: Mapping[str, Any]) -> None:
+        if answer.get("code") != "10000":
+            raise Unknown(f"{answer.get('code')} {answer.get('sub_code')}")
+
+
+def _trade_of(params: Mapping[str, str]) -> Trade:
+    refund_fee = params.get("refund_fee", "0")
+    return Trade(
+        out_trade_no=params["out_trade_no"],
+        trade_no=params["trade_no"],
+        status=params["trade_status"],
+        amount_fen=from_yuan(params["total_amount"]),
+        is_refund="gmt_refund" in params or refund_fee.strip("0.") != "",
+    )
+
+
+def beijing(instant: datetime) -> str:
+    """An instant as Alipay writes it: Beijing time, to the second, without a zone."""
+    return clock.local(instant).strftime("%Y-%m-%d %H:%M:%S")
