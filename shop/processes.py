@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from shop import config, embedded_redis, keys
+from shop import config, create_app, embedded_redis, keys, startup
 from shop.config import ConfigError, Settings
 
 HOST = "127.0.0.1"
@@ -107,7 +107,7 @@ def main() -> int:
     except ConfigError as error:
         print(f"The shop cannot start with these settings:\n{error}", file=sys.stderr)
         return 1
-    except (StartError, embedded_redis.EmbeddedRedisError) as error:
+    except (StartError, embedded_redis.EmbeddedRedisError, startup.DemoError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -122,7 +122,9 @@ def _run(settings: Settings, stopping: threading.Event) -> None:
             embedded_redis.ensure(config.redis_folder(settings.instance))
         if settings.uses_cashier:
             _start_cashier(processes, settings)
-        _prepare_database(settings)
+        startup.migrate(create_app(settings), with_demo=not settings.is_production)
+        if stopping.is_set():
+            return
         _start_jobs(processes)
         _start_web(processes, settings)
         _wait_until_ready(processes, settings, stopping)
@@ -185,14 +187,6 @@ def _start_web(processes: Processes, settings: Settings) -> None:
     processes.start("web", ["-m", "granian", *options, *size, "--respawn-failed-workers", "wsgi:app"])
 
 
-def _prepare_database(settings: Settings) -> None:
-    """Bring the tables up to date, and an empty demo database to life."""
-    # Imported here: a fault in the settings is told without waiting for the whole shop to load.
-    from shop import create_app, startup
-
-    startup.migrate(create_app(settings), with_demo=not settings.is_production)
-
-
 def _wait_until_ready(processes: Processes, settings: Settings, stopping: threading.Event) -> None:
     ports = {"web": settings.port} | ({"cashier": settings.port + 1} if settings.uses_cashier else {})
     end = time.monotonic() + READY_SECONDS
@@ -217,8 +211,6 @@ def _answers(port: int) -> bool:
 
 
 def _greet(settings: Settings, out: TextIO) -> None:
-    from shop import startup
-
     lines = ["", f"路飞学城 is open at {settings.public_url}   (Ctrl-C stops it)"]
     if settings.uses_cashier:
         lines.append(f"local Alipay: {settings.cashier_url}")

@@ -67,6 +67,7 @@ def test_a_folder_too_deep_for_a_socket_gets_a_short_one(tmp_path: Path):
         assert len(url) < 100
     finally:
         embedded_redis.stop(deep)
+        embedded_redis.socket_path(deep).parent.rmdir()
 
 
 def test_a_folder_with_spaces_and_quotes_works(tmp_path: Path):
