@@ -209,7 +209,9 @@ def _char_width(char: str) -> float:
         return 1.0
     if char in " .,:;'!|ijlI":
         return 0.32
-    return 0.72 if char.isupper() or char in "mw@%&+" else 0.6
+    if char in "MWmw@%":
+        return 0.95
+    return 0.72 if char.isupper() or char in "&+" else 0.6
 
 
 def _is_wide(char: str) -> bool:

@@ -9,7 +9,9 @@ import re
 from pathlib import Path
 
 import pytest
+from flask import Flask, url_for
 
+from shop.web import assets
 from tests.pages.contrast import contrast
 
 SHOP = Path(__file__).parents[2] / "shop"
@@ -77,3 +79,24 @@ def test_no_template_writes_style_or_script_inline():
 def test_the_style_sheet_loads_nothing_from_elsewhere():
     assert set(re.findall(r"url\(\"(.*?)\"\)", CSS)) == {"wave.svg"}
     assert "@import" not in CSS and "http" not in CSS
+
+
+def test_the_address_of_a_static_file_changes_with_its_content(tmp_path):
+    addresses = []
+    for text, release in (("a", "one"), ("a", "two"), ("b", "three")):
+        folder = tmp_path / release
+        folder.mkdir()
+        (folder / "shop.css").write_text(text)
+        app = Flask("shop", static_folder=folder, static_url_path="/static")
+        assets.init_app(app)
+        with app.test_request_context():
+            addresses.append(url_for("static", filename="shop.css"))
+    assert addresses[0] == addresses[1] != addresses[2]
+    assert addresses[0].startswith("/static/shop.css?v=")
+
+
+def test_a_missing_static_file_still_has_an_address(tmp_path):
+    app = Flask("shop", static_folder=tmp_path, static_url_path="/static")
+    assets.init_app(app)
+    with app.test_request_context():
+        assert url_for("static", filename="gone.css") == "/static/gone.css"
