@@ -40,16 +40,19 @@ def beli_worth(amount_fen: int, beli_per_yuan: int) -> int:
     return amount_fen * beli_per_yuan // 100
 
 
-def spread(total_fen: int, weights: list[int]) -> list[int]:
-    """Split total over the weights: floor first, then a fen each to the largest remainders, ties to the earlier.
+def spread(total: int, weights: list[int]) -> list[int]:
+    """Split fen or 贝里 over the weights: floor first, then one each to the largest remainders, ties to the earlier.
 
     The parts add up to total exactly, and no part exceeds its weight while total <= sum(weights).
+    Raises ValueError for a negative amount, and when something is to be split but nothing weighs anything.
     """
     whole = sum(weights)
-    if total_fen == 0 or whole == 0:
+    if total < 0 or min(weights, default=0) < 0 or (total > 0 and whole == 0):
+        raise ValueError(f"cannot spread {total} over {weights}")
+    if total == 0:
         return [0] * len(weights)
-    parts = [total_fen * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total_fen * weights[i] % whole), i))
-    for i in by_remainder[: total_fen - sum(parts)]:
+    parts = [total * weight // whole for weight in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
+    for i in by_remainder[: total - sum(parts)]:
         parts[i] += 1
     return parts
