@@ -102,6 +102,22 @@ class CouponStatus(Choice):
     EXPIRED = 2, _("已过期")
 
 
+class WhyNot(Choice):
+    """Why a coupon is not used in a settlement; ``shop.rules.coupons.Reason`` fills in the numbers."""
+
+    HELD = 0, _("已被待支付的订单 %(order)s 占用")
+    EXPIRED = 1, _("已于%(month)s月%(day)s日过期")
+    STARTS_LATER = 2, _("%(month)s月%(day)s日起可用")
+    OTHER_PRODUCT = 3, _("所属课程不在本次结算中")
+    FREE_LINE = 4, _("课程免费，不需要用券")
+    BELOW_MINIMUM = 5, _("还差 %(missing)s 元")
+    BREAKS_SITE_MINIMUM = 6, _("用了它，全站券「%(site)s」还差 %(missing)s 元")
+    SAVES_NOTHING = 7, _("用了也不会更便宜")
+    SAVES_SAME = 8, _("与已选的省得一样多")
+    SAVES_LESS = 9, _("比已选的少省 %(less)s 元")
+    SAVES_MORE = 10, _("比已选的多省 %(more)s 元")
+
+
 class PaymentType(Choice):
     WECHAT = 0, _("微信")
     ALIPAY = 1, _("支付宝")
