@@ -1,0 +1,112 @@
+"""What every form of the shop shares: strict fields, and words of our own for what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from flask_wtf import FlaskForm
+from wtforms import Field, SelectMultipleField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.widgets import TextInput
+
+from shop.money import from_yuan, to_yuan
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+class Form(FlaskForm):
+    """A form of the shop. CSRFProtect has checked the token before any view runs, so forms have none of their own."""
+
+    class Meta:
+        csrf = False
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Also refuses a single field that was sent twice: which one counts must never be a matter of luck."""
+        is_valid = bool(super().validate(extra_validators))
+        for field in self:
+            if not isinstance(field, SelectMultipleField) and len(field.raw_data or ()) > 1:
+                field.errors = [*field.errors, _("这一项只能填一次。")]
+                is_valid = False
+        return is_valid
+
+
+def required() -> InputRequired:
+    return InputRequired(_("请填写这一项。"))
+
+
+def length(least: int, most: int) -> Length:
+    return Length(least, most, _("长度应为 %(min)d 到 %(max)d 个字符。"))
+
+
+class LineField(StringField):
+    """One line of text without surrounding blanks; control characters are refused, as PostgreSQL refuses NUL."""
+
+    refused = CONTROL
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if valuelist:
+            self.data = valuelist[0].strip()
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data and self.refused.search(self.data):
+            raise ValidationError(_("包含不能使用的字符。"))
+
+
+class TextField(LineField, TextAreaField):
+    """Several lines of text."""
+
+    refused = CONTROL_BUT_LINES
+
+
+class StrictInteger(Field):
+    """A whole number in plain ASCII digits within a range: no sign, blank, underscore or other script's digits.
+
+    ``data`` is None when nothing was sent; give ``default`` for a field that may be left out.
+    """
+
+    widget = TextInput()
+
+    def __init__(
+        self, label: Any = None, validators: Any = None, *, least: int = 0, most: int = 2**31 - 1, **kwargs: Any
+    ) -> None:
+        super().__init__(label, validators, **kwargs)
+        self.least, self.most = least, most
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else str(self.data)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
+        self.data = None
+        text = valuelist[0]
+        number = int(text) if DIGITS.fullmatch(text) else -1
+        if not self.least <= number <= self.most:
+            raise ValueError(_("请填写 %(least)s 到 %(most)s 之间的整数。", least=self.least, most=self.most))
+        self.data = number
+
+
+class YuanField(Field):
+    """An amount in yuan text ("431.00"); ``data`` is fen, or None when nothing was sent."""
+
+    widget = TextInput()
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else to_yuan(self.data)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if not valuelist:
+            return
+        self.data = None
+        try:
+            self.data = from_yuan(valuelist[0])
+        except ValueError as error:
+            raise ValueError(_("请填写金额，例如 431.00。")) from error

@@ -1,0 +1,69 @@
+"""Forms of the account pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from wtforms import HiddenField, PasswordField
+from wtforms.validators import Email, EqualTo, Length, ValidationError
+
+from shop.forms import Form, LineField, length, required
+from shop.services import passwords
+from shop.services.accounts import USERNAME, normal_username
+
+
+def long_enough() -> Length:
+    return length(passwords.SHORTEST, passwords.LONGEST)
+
+
+def _refuse_easy(password: str, *names: str) -> None:
+    if passwords.is_easy(password, *names):
+        raise ValidationError(_("这个密码太常见，很容易被猜中，请换一个。"))
+
+
+class LoginForm(Form):
+    username = LineField(_("用户名"), [required()], render_kw={"autocomplete": "username", "maxlength": 64})
+    password = PasswordField(
+        _("密码"), [required(), length(1, passwords.LONGEST)], render_kw={"autocomplete": "current-password"}
+    )
+    next = HiddenField()
+
+
+class RegisterForm(Form):
+    username = LineField(_("用户名"), [required()], render_kw={"autocomplete": "username", "maxlength": 32})
+    email = LineField(
+        _("邮箱"),
+        [required(), Length(max=254), Email(_("请填写有效的邮箱地址。"))],
+        render_kw={"autocomplete": "email", "type": "email"},
+    )
+    password = PasswordField(_("密码"), [required(), long_enough()], render_kw={"autocomplete": "new-password"})
+    next = HiddenField()
+
+    def validate_username(self, field: Any) -> None:
+        field.data = normal_username(field.data)
+        if not USERNAME.fullmatch(field.data):
+            raise ValidationError(_("用户名由 2 到 32 个汉字、字母、数字或下划线组成。"))
+
+    def validate_email(self, field: Any) -> None:
+        field.data = field.data.lower()  # one spelling, so that the unique index means something
+
+    def validate_password(self, field: Any) -> None:
+        _refuse_easy(field.data, self.username.data or "", self.email.data or "")
+
+
+class PasswordForm(Form):
+    current = PasswordField(_("当前密码"), [required()], render_kw={"autocomplete": "current-password"})
+    new = PasswordField(_("新密码"), [required(), long_enough()], render_kw={"autocomplete": "new-password"})
+    again = PasswordField(
+        _("再输入一次新密码"),
+        [required(), EqualTo("new", _("两次输入的新密码不一样。"))],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+    def __init__(self, username: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._username = username
+
+    def validate_new(self, field: Any) -> None:
+        _refuse_easy(field.data, self._username)

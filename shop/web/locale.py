@@ -1,0 +1,44 @@
+"""Which language a page is in: the reader's choice, else the browser's, else Chinese."""
+
+from __future__ import annotations
+
+from flask import Flask, has_request_context, request
+from flask_babel import get_locale
+from werkzeug.wrappers import Response
+
+from shop.config import Settings
+from shop.extensions import babel
+
+COOKIE = "lang"
+YEAR = 365 * 24 * 3600
+LOCALES = {"zh": "zh_Hans_CN", "en": "en"}  # what a person chooses → what Babel calls it
+
+
+def choose() -> str:
+    """Babel's name of the language of this request; Chinese, the language of the sources, outside of one."""
+    if not has_request_context():
+        return LOCALES["zh"]
+    return LOCALES[request.cookies.get(COOKIE, "") if request.cookies.get(COOKIE) in LOCALES else _of_browser()]
+
+
+def _of_browser() -> str:
+    wanted = [tag.lower() for tag, quality in request.accept_languages if quality > 0]
+    known = [tag[:2] for tag in wanted if tag[:2] in LOCALES or tag == "*"]
+    if known:
+        return known[0] if known[0] in LOCALES else "zh"
+    return "en" if wanted else "zh"
+
+
+def remember(response: Response, language: str, settings: Settings) -> None:
+    """Keep the reader's choice for a year; it names nobody, so it needs no session."""
+    response.set_cookie(COOKIE, language, max_age=YEAR, secure=settings.is_https, httponly=True, samesite="Lax")
+
+
+def html_lang() -> str:
+    """For ``<html lang>``; zh-CN, or fonts choose Japanese shapes."""
+    locale = get_locale()
+    return "en" if locale is not None and locale.language == "en" else "zh-CN"
+
+
+def init_app(app: Flask) -> None:
+    babel.init_app(app, locale_selector=choose)

@@ -1,0 +1,51 @@
+"""Guessing passwords is slowed per account and per address, and never locks an account's owner out (safety.md F75).
+
+Failures are counted for the account from one address, for the account from everywhere and for the address.
+The count from everywhere does not bind addresses from which the owner has logged in before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from flask import current_app
+
+from shop.web import throttle
+
+KNOWN_SECONDS = 60 * 24 * 3600
+MOST_KNOWN = 20  # addresses remembered per account
+
+
+def before_try(name: str, address: str) -> None:
+    """Raises TooManyTries when no try is left. Counts the try, as parallel guesses are not to slip through."""
+    throttle.check("login_address", address)
+    if not _is_known(name, address):
+        throttle.check("login_account", name)
+    throttle.hit("login_pair", name, address)
+
+
+def failed(name: str, address: str) -> None:
+    throttle.count("login_address", address)
+    throttle.count("login_account", name)
+
+
+def succeeded(name: str, address: str) -> None:
+    """Forget this address's failures for the account, and remember that its owner comes from there."""
+    throttle.forget("login_pair", name, address)
+    client, key = current_app.extensions["redis"], _key(name)
+    client.lrem(key, 0, _digest(address))
+    client.lpush(key, _digest(address))
+    client.ltrim(key, 0, MOST_KNOWN - 1)
+    client.expire(key, KNOWN_SECONDS)
+
+
+def _is_known(name: str, address: str) -> bool:
+    return current_app.extensions["redis"].lpos(_key(name), _digest(address)) is not None
+
+
+def _key(name: str) -> str:
+    return "known:{" + _digest(name) + "}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

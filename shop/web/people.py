@@ -1,0 +1,92 @@
+"""Who is asking: the logged-in person, loaded with one statement when something wants to know."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app, flash, g, redirect, request, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from shop.errors import RedisDown
+from shop.extensions import login_manager
+from shop.services import accounts
+from shop.services.accounts import Person
+from shop.web import redirects
+from shop.web.sessions import this_session
+
+
+@dataclass(frozen=True)
+class Nobody:
+    """A visitor who is not logged in."""
+
+    id: None = None
+    username: str = ""
+    role: None = None
+    is_staff: bool = False
+    is_authenticated: bool = False
+    is_active: bool = False
+    is_anonymous: bool = True
+
+    def get_id(self) -> None:
+        return None
+
+
+NOBODY = Nobody()
+
+
+def log_in(person: Person) -> None:
+    """Make this browser's session the person's, under a new id. Raises RedisError."""
+    this_session().begin(person.get_id(), strict=person.is_staff)
+    g._login_user = person
+
+
+def log_out() -> None:
+    """End this browser's session on the server. Raises RedisError."""
+    this_session().end()
+    g._login_user = NOBODY
+
+
+def as_visitor() -> None:
+    """For the rest of this request nobody is logged in: an error page must need no session and no database."""
+    g._login_user = NOBODY
+    g.cart_count = 0
+
+
+def address() -> str:
+    return request.remote_addr or "unknown"
+
+
+def address_tag() -> str:
+    """Tells addresses apart in the log without naming them."""
+    key = str(current_app.secret_key).encode()
+    return hmac.new(key, address().encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def _load(user_id: str) -> Person | None:
+    account_id, _dot, epoch = user_id.partition(".")
+    if not (account_id.isascii() and account_id.isdigit() and epoch.isascii() and epoch.isdigit()):
+        return None
+    return accounts.person(int(account_id), int(epoch))
+
+
+def ask_to_log_in() -> Response:
+    """To the log-in page, and back afterwards: to this page, or to the one that a form was on."""
+    if this_session().unavailable:
+        raise RedisDown
+    back = request.full_path if request.method in ("GET", "HEAD") else urlsplit(request.referrer or "").path
+    flash(_("请先登录。"), "info")
+    return redirect(url_for("account.login", next=redirects.inside(back)), 303)
+
+
+def init_app(app: Flask) -> None:
+    # Not login_manager.init_app: its after_request asks the session about a remember-me cookie on every
+    # answer, health checks included, and its context processor loads the person even for an error page.
+    app.login_manager = login_manager  # type: ignore[attr-defined]
+    login_manager.session_protection = None  # a phone changes its address; the cookie is HttpOnly and signed
+    login_manager.anonymous_user = lambda: NOBODY
+    login_manager.user_loader(_load)
+    login_manager.unauthorized_handler(ask_to_log_in)
