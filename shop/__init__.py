@@ -10,7 +10,7 @@ from flask import Flask
 import shop.gateways.alipay  # noqa: F401  first: importing the SDK closes every log handler there is
 from shop import cli, models, web  # noqa: F401  models: the tables must be known to the extensions
 from shop.config import PROJECT, Settings
-from shop.extensions import babel, csrf, db, login_manager, migrate
+from shop.extensions import csrf, db, migrate
 from shop.gateways.redis_client import connect
 
 BLUEPRINTS = (
@@ -42,8 +42,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(PROJECT / "migrations"), render_as_batch=True)
     csrf.init_app(app)
-    login_manager.init_app(app)
-    web.init_app(app, babel)
+    web.init_app(app)  # Babel and Flask-Login too
     for name in BLUEPRINTS:
         if importlib.util.find_spec(f"shop.blueprints.{name}"):
             app.register_blueprint(importlib.import_module(f"shop.blueprints.{name}").bp)
