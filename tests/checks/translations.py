@@ -42,7 +42,8 @@ def _sources() -> Catalog:
         pot = Path(folder) / "messages.pot"
         keywords = [f"--keyword={keyword}" for keyword in KEYWORDS]
         command = [sys.executable, "-m", "babel.messages.frontend", "--quiet", "extract", "--no-default-keywords"]
-        subprocess.run([*command, "-F", "babel.cfg", *keywords, "-o", str(pot), "."], cwd=PROJECT, check=True)
+        places = ["-F", "babel.cfg", "--ignore-dirs=.*", "."]  # Babel's own default would skip _macros/ as well
+        subprocess.run([*command, *keywords, "-o", str(pot), *places], cwd=PROJECT, check=True)
         return _read(pot)
 
 
