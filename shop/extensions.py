@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from flask import current_app
 from flask_babel import Babel
 from flask_login import LoginManager
 from flask_migrate import Migrate
@@ -19,6 +20,11 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from shop.enums import Choice
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from shop.config import Settings
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -114,3 +120,12 @@ def unit_of_work() -> Iterator[Session]:
     except BaseException:
         session.rollback()
         raise
+
+
+def settings() -> Settings:
+    """The settings of the shop that answers this request or runs this command."""
+    return current_app.extensions["settings"]
+
+
+def redis() -> Redis:
+    return current_app.extensions["redis"]

@@ -194,7 +194,7 @@ class Product(Model):
     """What a plan, a coupon, a cart line and an order line point at: a course or a degree, never a loose pair."""
 
     __tablename__ = "product"
-    __table_args__ = (UniqueConstraint("kind", "name"), Index(None, "kind", "status"))
+    __table_args__: tuple[Any, ...] = (UniqueConstraint("kind", "name"), Index(None, "kind", "status"))
     __mapper_args__ = {"polymorphic_on": "kind"}
 
     id: Mapped[int] = mapped_column(primary_key=True)

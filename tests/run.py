@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments:
         return _pytest(arguments)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as reports, _postgresql() as database:
+    with tempfile.TemporaryDirectory() as reports, postgresql() as database:
         codes = [
             _run("SQLite, embedded Redis", reports, ["tests", *ALL_BUT_BROWSER, "--database=sqlite", *PARALLEL]),
             _run("PostgreSQL", reports, [*_database_tests(), "--database=postgresql", *PARALLEL], database),
@@ -62,7 +62,7 @@ def _pytest(arguments: Sequence[str], database: str | None = None) -> int:
 
 
 @contextmanager
-def _postgresql() -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """URL of a server on which tests may create databases: the given one, else one from a wheel for these runs."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given

@@ -61,7 +61,8 @@ def fetch(
     try:
         connection.request(method or ("POST" if body is not None else "GET"), path, body, kind | (headers or {}))
         response = connection.getresponse()
-        return Answer(response.status, dict(response.getheaders()), response.read().decode())
+        charset = response.headers.get_content_charset("utf-8")
+        return Answer(response.status, dict(response.getheaders()), response.read().decode(charset))
     finally:
         connection.close()
 
@@ -95,8 +96,8 @@ def is_signed(text: str, sign: str, public_key: Path) -> bool:
 class Served:
     """A WSGI application on a port of its own, in a thread of this process."""
 
-    def __init__(self, make_app: Callable[[int], Any]) -> None:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    def __init__(self, make_app: Callable[[int], Any], port: int = 0) -> None:
+        listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port = listener.getsockname()[1]
         self.app = make_app(self.port)
         self._server = make_server(
@@ -135,7 +136,7 @@ class Merchant:
 class Cashier:
     """A running cashier seen from outside: its addresses, its control calls and the unmodified SDK."""
 
-    def __init__(self, directory: Path, merchant_keys: Path, clock_file: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, merchant_keys: Path, clock_file: Path, port: int = 0, **settings: Any) -> None:
         self.directory, self.clock_file = directory, clock_file
         public = (merchant_keys / "app_public.pem").read_text()
 
@@ -144,7 +145,7 @@ class Cashier:
             config = Config(directory, public, page_origin=origin, clock_offset_file=clock_file, **settings)
             return create_app(config)
 
-        self._served = Served(make_app)
+        self._served = Served(make_app, port)
         self.url = f"http://127.0.0.1:{self._served.port}"
         self.page_origin = f"http://localhost:{self._served.port}"
         self.public_key = directory / "gateway_public.pem"

@@ -1,0 +1,88 @@
+"""What a person is settling, in Redis for half an hour: choices by id, never amounts (design 6)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from shop.clock import now
+
+TTL = timedelta(minutes=30)
+# Only the settlement that became an order is cleared, not a newer one made meanwhile in another tab.
+CLEAR = "if redis.call('hget', KEYS[1], 'token') == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A product with the plan chosen for it."""
+
+    product_id: int
+    policy_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """One version of a settlement: every change gets a new token, so a page names exactly what it showed."""
+
+    picks: tuple[Pick, ...]
+    line_coupons: Mapping[int, int] = field(default_factory=dict)  # product id -> coupon record id
+    site_coupon: int | None = None
+    beli: int = 0
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    expires_at: datetime = field(default_factory=lambda: now() + TTL)
+
+    def changed(self, line_coupons: Mapping[int, int], site_coupon: int | None, beli: int) -> Settlement:
+        """The same lines with other choices, as a new version with a new half hour."""
+        return Settlement(self.picks, line_coupons, site_coupon, beli)
+
+    def with_beli(self, beli: int) -> Settlement:
+        return replace(self, beli=beli)
+
+
+def save(redis: Redis, account_id: int, settlement: Settlement) -> None:
+    """Keep this settlement in place of any earlier one of the account."""
+    body = {
+        "picks": [[pick.product_id, pick.policy_id] for pick in settlement.picks],
+        "line_coupons": {str(product): record for product, record in settlement.line_coupons.items()},
+        "site_coupon": settlement.site_coupon,
+        "beli": settlement.beli,
+        "expires_at": settlement.expires_at.isoformat(),
+    }
+    pipeline = redis.pipeline(transaction=True)
+    pipeline.delete(_key(account_id))
+    pipeline.hset(_key(account_id), mapping={"token": settlement.token, "body": json.dumps(body)})
+    pipeline.expire(_key(account_id), TTL)
+    pipeline.execute()
+
+
+def load(redis: Redis, account_id: int) -> Settlement | None:
+    """The account's settlement; None when it is gone, or is nothing that ``save`` wrote (safety.md F16)."""
+    try:
+        token, raw = redis.hmget(_key(account_id), "token", "body")
+        body = json.loads(str(raw))
+        settlement = Settlement(
+            picks=tuple(Pick(int(product), int(policy)) for product, policy in body["picks"]),
+            line_coupons={int(product): int(record) for product, record in body["line_coupons"].items()},
+            site_coupon=body["site_coupon"],
+            beli=int(body["beli"]),
+            token=str(token),
+            expires_at=datetime.fromisoformat(body["expires_at"]),
+        )
+    except (ResponseError, TypeError, ValueError, KeyError, AttributeError):
+        return None
+    is_usable = token and settlement.picks and settlement.expires_at > now()
+    return settlement if is_usable else None
+
+
+def clear(redis: Redis, account_id: int, token: str) -> None:
+    redis.eval(CLEAR, 1, _key(account_id), token)
+
+
+def _key(account_id: int) -> str:
+    return f"settlement:{{a{account_id}}}"

@@ -1,0 +1,192 @@
+"""立即支付: a settlement becomes an order, in one transaction in which the database decides (design 7)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from shop import clock
+from shop.enums import CouponStatus, OrderStatus, PaymentMethod, PaymentType, TransactionType
+from shop.errors import (
+    AmountDiffers,
+    CourseCouponNotUsable,
+    NegativeMoney,
+    NotEnoughBeli,
+    SettlementGone,
+    SiteCouponNotUsable,
+)
+from shop.extensions import db, settings, unit_of_work
+from shop.gateways.settlement_store import Settlement
+from shop.models import CouponRecord, Order, OrderDetail
+from shop.money import to_yuan
+from shop.rules import pricing
+from shop.services import payment, sale, wallet
+from shop.services.locks import lock_account
+from shop.services.sale import Offer
+
+NUMBER_SIGNS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no look-alikes: people read numbers out on the phone
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order that exists now; ``is_due`` when Alipay must still be paid."""
+
+    order_number: str
+    is_due: bool
+
+
+def already_placed(account_id: int, token: str) -> Placed:
+    """The order that this token became earlier. Raises SettlementGone when there is none."""
+    placed = _by_token(db.session(), account_id, token)
+    if placed is None:
+        raise SettlementGone
+    return placed
+
+
+def place_order(account_id: int, settlement: Settlement, *, money_fen: int, beli: int, method: PaymentMethod) -> Placed:
+    """The order for this settlement, or the one that its token already became.
+
+    ``money_fen`` is what the page showed, ``beli`` the 贝里 to use; ``settlement`` names lines and coupons. Everything
+    else is read anew. Raises one ShopError of design 7 and then has written nothing.
+    """
+    if money_fen < 0:
+        raise NegativeMoney
+    now = clock.now()
+    with unit_of_work() as session:
+        balance = lock_account(session, account_id)
+        if placed := _by_token(session, account_id, settlement.token):
+            return placed
+        lines = _lines(session, account_id, settlement)
+        quote = _quote(session, account_id, settlement, lines, beli=beli, now=now)
+        if balance < beli:
+            raise NotEnoughBeli(wanted=beli, balance=balance)
+        if quote.due_fen != money_fen:
+            raise AmountDiffers(shown=to_yuan(money_fen), due=to_yuan(quote.due_fen))
+        order = _write(session, account_id, settlement, lines, quote, now)
+        if quote.due_fen == 0:
+            payment.settle(session, order, now=now)
+        else:
+            payment.open_attempt(session, order, method=method, now=now)
+        return Placed(order.order_number, is_due=quote.due_fen > 0)
+
+
+def _by_token(session: Session, account_id: int, token: str) -> Placed | None:
+    row = session.execute(
+        select(Order.order_number, Order.status).where(Order.settlement_token == token, Order.account_id == account_id)
+    ).first()
+    return Placed(row.order_number, row.status is OrderStatus.PENDING) if row else None
+
+
+def _lines(session: Session, account_id: int, settlement: Settlement) -> list[Offer]:
+    lines = sale.read(session, settlement.picks)
+    for _, refusal in sale.refusals(session, account_id, lines):
+        raise refusal
+    return lines
+
+
+def _quote(
+    session: Session, account_id: int, settlement: Settlement, lines: Sequence[Offer], *, beli: int, now: datetime
+) -> pricing.Quote:
+    choice = pricing.Choice(settlement.line_coupons, settlement.site_coupon)
+    chosen = choice.record_ids
+    wallet_coupons = sale.wallet(session, account_id, now=now, record_ids=chosen) if chosen else []
+    usable = {c.coupon.record_id: c.coupon for c in wallet_coupons if c.is_usable(now)}
+    names = {c.coupon.record_id: c.coupon.name for c in wallet_coupons}
+    _check_coupons(choice, usable, names)
+    rate = settings().beli_per_yuan
+    return pricing.price([line.line for line in lines], usable, choice, beli=beli, beli_per_yuan=rate)
+
+
+def _check_coupons(choice: pricing.Choice, usable: dict[int, pricing.Coupon], names: dict[int, str]) -> None:
+    for record_id in choice.line_coupons.values():
+        if record_id not in usable:
+            raise CourseCouponNotUsable(coupon=names.get(record_id, record_id))
+    if choice.site_coupon is not None and choice.site_coupon not in usable:
+        raise SiteCouponNotUsable(coupon=names.get(choice.site_coupon, choice.site_coupon))
+
+
+def _write(
+    session: Session,
+    account_id: int,
+    settlement: Settlement,
+    lines: Sequence[Offer],
+    quote: pricing.Quote,
+    now: datetime,
+) -> Order:
+    order = Order(
+        order_number=new_number(now),
+        account_id=account_id,
+        status=OrderStatus.PENDING,
+        payment_type=_payment_type(quote),
+        list_amount_fen=quote.list_fen,
+        course_discount_fen=quote.course_discount_fen,
+        site_discount_fen=quote.site_discount_fen,
+        beli=quote.beli,
+        beli_fen=quote.beli_fen,
+        actual_amount_fen=quote.due_fen,
+        settlement_token=settlement.token,
+        date=now,
+        expires_at=now + timedelta(minutes=settings().order_ttl_minutes),
+        details=[_detail(account_id, line, priced) for line, priced in zip(lines, quote.lines, strict=True)],
+    )
+    session.add(order)
+    session.flush()
+    _hold_coupons(session, account_id, order, settlement, now)
+    if quote.beli:
+        wallet.move_beli(session, account_id, TransactionType.EXPENSE, quote.beli, order_id=order.id)
+    return order
+
+
+def _detail(account_id: int, line: Offer, priced: pricing.PricedLine) -> OrderDetail:
+    assert line.period is not None  # refused before
+    return OrderDetail(
+        product_id=line.product_id,
+        policy_id=line.policy_id,
+        pending_account_id=account_id,
+        original_price_fen=priced.list_fen,
+        price_fen=priced.price_fen,
+        site_discount_fen=priced.site_share_fen,
+        beli=priced.beli_share,
+        beli_fen=priced.beli_share_fen,
+        actual_amount_fen=priced.due_fen,
+        valid_period_display=line.period.label,
+        valid_period=int(line.period),
+    )
+
+
+def _hold_coupons(session: Session, account_id: int, order: Order, settlement: Settlement, now: datetime) -> None:
+    """Take every chosen coupon, or none: whoever changes the row first has it (B48)."""
+    wanted = pricing.Choice(settlement.line_coupons, settlement.site_coupon).record_ids
+    if not wanted:
+        return
+    taken = session.execute(
+        update(CouponRecord)
+        .where(
+            CouponRecord.id.in_(wanted),
+            CouponRecord.account_id == account_id,
+            CouponRecord.status == CouponStatus.UNUSED,
+            CouponRecord.valid_from <= now,
+            CouponRecord.valid_until >= now,
+        )
+        .values(status=CouponStatus.USED, used_time=now, order_id=order.id),
+        execution_options={"synchronize_session": False},
+    )
+    if taken.rowcount != len(wanted):  # type: ignore[attr-defined]
+        raise CourseCouponNotUsable(coupon=wanted[0])
+
+
+def _payment_type(quote: pricing.Quote) -> PaymentType:
+    """支付宝 if any money is due, else 贝里, else 优惠码 (A23)."""
+    if quote.due_fen:
+        return PaymentType.ALIPAY
+    return PaymentType.BELI if quote.beli else PaymentType.COUPON
+
+
+def new_number(now: datetime) -> str:
+    """An order number: the Shanghai day and 60 random bits, letters and digits only (B49)."""
+    return f"{clock.local(now):%Y%m%d}" + "".join(secrets.choice(NUMBER_SIGNS) for _ in range(12))
