@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import socket
-import struct
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-from flask import Response, request
+from flask import Response
 
 from cashier import signing
 from cashier.faults import Fault
@@ -88,9 +86,9 @@ def _transport(genuine: bytes, charset: str, struck: dict[str, Fault]) -> Respon
         return Response(b"{}", content_type=JSON_TYPE.format(charset=charset))
     if "answer_redirect" in struck:
         return Response(b"", 302, {"Location": struck["answer_redirect"].args["location"]})
-    if "answer_reset" in struck:
-        _reset_connection()
     answer = Response(genuine, content_type=JSON_TYPE.format(charset=charset))
+    if "answer_reset" in struck:
+        answer.response = iter(_hang_up, b"")
     if "answer_drip" in struck:
         answer.response = _drip(genuine, float(struck["answer_drip"].args["seconds"]))
     if "answer_short" in struck:
@@ -100,17 +98,13 @@ def _transport(genuine: bytes, charset: str, struck: dict[str, Fault]) -> Respon
 
 
 def _drip(content: bytes, seconds: float) -> Iterator[bytes]:
-    pieces = 20
-    size = len(content) // pieces + 1
-    for start in range(0, len(content), size):
+    size = len(content) // 20 + 1
+    starts = range(0, len(content), size)
+    for start in starts:
+        time.sleep(seconds / len(starts))
         yield content[start : start + size]
-        time.sleep(seconds / pieces)
 
 
-def _reset_connection() -> None:
-    """Hang up hard, where the server lets us have its socket (werkzeug does; another answers as usual)."""
-    connection = request.environ.get("werkzeug.socket")
-    if isinstance(connection, socket.socket):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.shutdown(socket.SHUT_RD)
-        connection.close()
+def _hang_up() -> bytes:
+    """Raised instead of the first byte, this makes the server close the connection without an answer."""
+    raise ConnectionResetError

@@ -55,14 +55,14 @@ def read_params(query: bytes, form: bytes) -> dict[str, str]:
     Official SDKs put the common parameters into the query and biz_content into the body; a name given twice is
     refused, as nobody could say which of the two was signed.
     """
-    pairs = parse_qsl(query, keep_blank_values=True) + parse_qsl(form, keep_blank_values=True)
+    pairs = [pair for part in (query, form) for pair in _byte_pairs(part)]
     raw = dict(pairs)
     if len(raw) != len(pairs):
         raise _invalid("parameter", "参数重复")
-    charset = raw.get(b"charset", b"utf-8").decode("ascii", "replace").lower()
+    charset = raw.get("charset", "utf-8").lower()
+    encoding = charset if charset in CHARSETS else "utf-8"
     try:
-        encoding = charset if charset in CHARSETS else "utf-8"
-        return {name.decode(encoding): value.decode(encoding) for name, value in raw.items()}
+        return {_decoded(name, encoding): _decoded(value, encoding) for name, value in raw.items()}
     except UnicodeDecodeError:
         raise _invalid("charset", "参数与 charset 不符") from None
 
@@ -80,6 +80,15 @@ def check(params: dict[str, str], *, app_id: str, merchant_key: rsa.RSAPublicKey
     return GatewayRequest(params["method"], params, _biz_content(params["biz_content"]))
 
 
+def _byte_pairs(encoded: bytes) -> list[tuple[str, str]]:
+    """Names and values with one character per byte: which charset they are in is one of the values."""
+    return parse_qsl(encoded.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+
+
+def _decoded(text: str, encoding: str) -> str:
+    return text.encode("latin-1").decode(encoding)
+
+
 def _check_app(params: dict[str, str], app_id: str) -> None:
     """An unknown app has no key to sign an answer for: these two refusals go out unsigned."""
     if not params.get("app_id"):
@@ -95,7 +104,7 @@ def _check_form(params: dict[str, str]) -> None:
         raise _invalid("charset", "不支持的字符集")
     if params["sign_type"] != "RSA2":
         raise _invalid("signature-type", "应用只支持 RSA2")
-    if params.get("format", "JSON").upper() != "JSON":
+    if (params.get("format") or "JSON").upper() != "JSON":
         raise _invalid("format", "format 应为 JSON")
     try:
         clock.parse(params["timestamp"])

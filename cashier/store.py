@@ -41,8 +41,8 @@ CREATE TABLE IF NOT EXISTS message (        -- one notification; its deliveries 
     created_at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS message_due ON message (state, next_at);
 CREATE INDEX IF NOT EXISTS message_order ON message (out_trade_no);
-CREATE TABLE IF NOT EXISTS delivery (
-    id INTEGER PRIMARY KEY, message_id INTEGER NOT NULL REFERENCES message, at REAL NOT NULL,
+CREATE TABLE IF NOT EXISTS delivery (       -- no foreign key: everything may be forgotten while one is under way
+    id INTEGER PRIMARY KEY, message_id INTEGER NOT NULL, at REAL NOT NULL,
     body_json TEXT NOT NULL, http_status INTEGER, answer TEXT NOT NULL, error TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS delivery_message ON delivery (message_id);
 CREATE TABLE IF NOT EXISTS exchange (       -- every call of the gateway and its answer
