@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,11 +19,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
 from shop import config, create_app, embedded_redis, keys, startup
+from shop.cli import demo
 from shop.config import ConfigError, Settings
 
 HOST = "127.0.0.1"
@@ -122,11 +125,13 @@ def _run(settings: Settings, stopping: threading.Event) -> None:
             embedded_redis.ensure(config.redis_folder(settings.instance))
         if settings.uses_cashier:
             _start_cashier(processes, settings)
-        startup.migrate(create_app(settings), with_demo=not settings.is_production)
+        # Quietly: a person reads this terminal, and JSON lines about each step are not for her.
+        startup.migrate(create_app(replace(settings, log_level="WARNING")), with_demo=not settings.is_production)
         if stopping.is_set():
             return
-        _start_jobs(processes)
-        _start_web(processes, settings)
+        counters = _empty_folder(settings.instance / "metrics")
+        _start_jobs(processes, counters)
+        _start_web(processes, settings, counters)
         _wait_until_ready(processes, settings, stopping)
         if not stopping.is_set():
             _greet(settings, sys.stdout)
@@ -176,15 +181,26 @@ def _start_cashier(processes: Processes, settings: Settings) -> None:
     )
 
 
-def _start_jobs(processes: Processes) -> None:
+def _start_jobs(processes: Processes, counters: Path) -> None:
+    if not importlib.util.find_spec("shop.jobs"):
+        return
     # The one consumer with the timetable; a second machine's would need --no-periodic.
-    processes.start("jobs", ["-m", "huey.bin.huey_consumer", "shop.jobs.huey", "-w", "2", "-k", "thread"])
+    consumer = ["-m", "huey.bin.huey_consumer", "shop.jobs.huey", "-w", "2", "-k", "thread"]
+    processes.start("jobs", consumer, PROMETHEUS_MULTIPROC_DIR=str(counters))
 
 
-def _start_web(processes: Processes, settings: Settings) -> None:
+def _start_web(processes: Processes, settings: Settings, counters: Path) -> None:
     options = ["--interface", "wsgi", "--host", HOST, "--port", str(settings.port), "--no-ws"]
     size = ["--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS), "--backpressure", "64"]
-    processes.start("web", ["-m", "granian", *options, *size, "--respawn-failed-workers", "wsgi:app"])
+    command = ["-m", "granian", *options, *size, "--respawn-failed-workers", "wsgi:app"]
+    processes.start("web", command, PROMETHEUS_MULTIPROC_DIR=str(counters))
+
+
+def _empty_folder(folder: Path) -> Path:
+    """What processes of the run before have counted is no longer anybody's."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _wait_until_ready(processes: Processes, settings: Settings, stopping: threading.Event) -> None:
@@ -215,7 +231,7 @@ def _greet(settings: Settings, out: TextIO) -> None:
     if settings.uses_cashier:
         lines.append(f"local Alipay: {settings.cashier_url}")
     if not settings.is_production:
-        lines += startup.demo_logins()
+        lines += demo.login_lines()
     lines.append(f"logs: {settings.instance / 'logs'}")
     print("\n".join(lines), file=out, flush=True)
 

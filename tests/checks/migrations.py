@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 
 import flask_migrate
 from alembic.script import ScriptDirectory
@@ -14,7 +13,7 @@ from shop.config import Settings
 
 def check(folder: str) -> None:
     """Raises, or exits with 1, on the first fault; ``folder`` gets a database of its own."""
-    environ = {"INSTANCE_DIR": folder, "DATABASE_URL": f"sqlite:///{Path(folder) / 'check.sqlite3'}"}
+    environ = {"INSTANCE_DIR": folder, "LOG_LEVEL": "WARNING"}
     settings = Settings.from_env(environ)
     ScriptDirectory(str(settings.migrations)).get_current_head()  # raises when there are several
     with create_app(settings).app_context():
