@@ -12,7 +12,7 @@ from shop.forms.account import LoginForm, PasswordForm, RegisterForm
 from shop.services import accounts, cart
 from shop.web import locale, login_guard, redirects, throttle
 from shop.web.people import address, address_tag, log_in, log_out
-from shop.web.sessions import this_session, visitor_owner
+from shop.web.sessions import require_store, this_session, visitor_owner
 
 bp = Blueprint("account", __name__)
 log = structlog.get_logger("shop.accounts")
@@ -26,6 +26,7 @@ def register() -> Page:
     if current_user.is_authenticated:
         return redirect(redirects.inside(form.next.data), 303)
     if request.method == "GET":
+        require_store()
         return render_template("account/register.html", form=form)
     if not form.validate():
         return render_template("account/register.html", form=form), 422
@@ -45,6 +46,7 @@ def login() -> Page:
     if current_user.is_authenticated:
         return redirect(redirects.inside(form.next.data), 303)
     if request.method == "GET":
+        require_store()
         return render_template("account/login.html", form=form)
     if not form.validate():
         return render_template("account/login.html", form=form), 422

@@ -30,8 +30,9 @@ def _options() -> dict[str, Any]:
         "decode_responses": True,
         "socket_timeout": SECONDS,
         "socket_connect_timeout": SECONDS,
-        # redis-py's own default tries ten times: seconds for each command of a page
-        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
+        # redis-py's own default tries ten times: seconds for each command of a page. A server that does not answer
+        # in time is not asked again at all: a page asks several things, and each would wait three times (F17).
+        "retry": Retry(ExponentialBackoff(cap=0.2, base=0.02), 2, supported_errors=(redis.ConnectionError,)),
     }
 
 

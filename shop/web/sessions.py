@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 import structlog
-from flask import Flask, Request, Response, g, session
+from flask import Flask, Request, Response, current_app, g, session
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionInterface, SessionMixin
 from flask_login import current_user
@@ -96,16 +96,16 @@ class Store:
     def _read(self, raw: str) -> Record | None:
         try:
             stored = self.serializer.loads(raw)
-            record = Record(
-                dict(stored["data"]), float(stored["born"]), float(stored["seen"]), stored["strict"] is True
-            )
+            born, seen = float(stored["born"]), float(stored["seen"])
+            return Record(dict(stored["data"]), born, seen, stored["strict"] is True, is_stored=True)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
-        return record
 
     def save(self, sid: str, record: Record) -> None:
-        """Write the record and let it live from now on. A record that was deleted meanwhile stays deleted:
-        a slow page must not undo the log-out of another tab. Raises RedisError."""
+        """Write the record and let it live from now on. Raises RedisError.
+
+        One that was deleted meanwhile stays deleted: a slow page must not undo the log-out of another tab.
+        """
         now = clock.now().timestamp()
         record.seen = max(record.seen, now)
         left = int(record.seconds_left(now))
@@ -239,6 +239,11 @@ def new_sid() -> str:
 def this_session() -> Session:
     """The request's session as what it is."""
     return session._get_current_object()  # type: ignore[attr-defined]
+
+
+def require_store() -> None:
+    """Say now, rather than after a form was filled in, that nobody can log in. Raises RedisError."""
+    current_app.extensions["redis"].ping()
 
 
 def visitor_owner() -> str:
