@@ -1,0 +1,114 @@
+"""贝里: the one way a balance changes, and the statement of how it came about."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from shop.enums import TransactionType
+from shop.errors import NotEnoughBeli
+from shop.extensions import db
+from shop.models import Account, Order, TransactionRecord
+
+ROWS_A_PAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One line of a statement; amount carries its sign."""
+
+    number: str
+    kind: TransactionType
+    amount: int
+    balance_after: int
+    time: datetime
+    memo: str
+    order_number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One page of an account's moves, newest first, under its balance now (贝里)."""
+
+    balance: int
+    moves: tuple[Move, ...]
+    page: int
+    pages: int
+
+
+def move_beli(
+    session: Session,
+    account_id: int,
+    kind: TransactionType,
+    amount: int,
+    *,
+    order_id: int | None = None,
+    memo: str | None = None,
+) -> TransactionRecord:
+    """The record of having moved whole 贝里 in or out of a balance, as the kind says (design 5, 11).
+
+    Balance and record change together in the caller's transaction, and the row itself decides whether there is enough.
+    Raises NotEnoughBeli (1002), ValueError for an amount below one and LookupError for an unknown account.
+    """
+    if amount < 1:
+        raise ValueError("a move needs at least one 贝里")
+    change = update(Account).where(Account.id == account_id).values(balance=Account.balance + kind.sign * amount)
+    if kind.sign < 0:
+        change = change.where(Account.balance >= amount)
+    balance = session.execute(change.returning(Account.balance)).scalar_one_or_none()
+    if balance is None:
+        raise NotEnoughBeli(wanted=amount, balance=_balance(session, account_id))
+    record = TransactionRecord(
+        account_id=account_id,
+        transaction_type=kind,
+        amount=amount,
+        balance_after=balance,
+        transaction_number=secrets.token_hex(16),  # 128 random bits: tells nobody how many there are
+        order_id=order_id,
+        memo=memo,
+    )
+    session.add(record)
+    session.flush()
+    return record
+
+
+def _balance(session: Session, account_id: int) -> int:
+    balance = session.scalar(select(Account.balance).where(Account.id == account_id))
+    if balance is None:
+        raise LookupError(f"no account {account_id}")
+    return balance
+
+
+def statement(account_id: int, page: int) -> Statement:
+    """One page of the account's statement; a page beyond the last shows the last. Three statements."""
+    session = db.session()
+    mine = TransactionRecord.account_id == account_id
+    rows = session.scalar(select(func.count()).select_from(TransactionRecord).where(mine)) or 0
+    pages = max(1, -(-rows // ROWS_A_PAGE))
+    page = min(max(1, page), pages)
+    found = session.execute(
+        select(TransactionRecord, Order.order_number)
+        .outerjoin(Order, Order.id == TransactionRecord.order_id)
+        .where(mine)
+        .order_by(TransactionRecord.id.desc())
+        .limit(ROWS_A_PAGE)
+        .offset((page - 1) * ROWS_A_PAGE)
+    )
+    moves = tuple(_move(record, order_number) for record, order_number in found)
+    return Statement(_balance(session, account_id), moves, page, pages)
+
+
+def _move(record: TransactionRecord, order_number: str | None) -> Move:
+    return Move(
+        number=record.transaction_number,
+        kind=record.transaction_type,
+        amount=record.transaction_type.sign * record.amount,
+        balance_after=record.balance_after,
+        time=record.date,
+        memo=record.memo or "",
+        order_number=order_number,
+    )
