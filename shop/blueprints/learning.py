@@ -52,5 +52,5 @@ def degree(enrolment_id: int) -> str:
 def no_access(error: NoAccess) -> Response | tuple[str, int]:
     """A visitor may own it and is asked to log in; whoever is logged in does not, and is shown where it is sold."""
     if not current_user.is_authenticated:
-        return login_manager.unauthorized()  # type: ignore[no-any-return]
+        return login_manager.unauthorized()
     return render_template("learning/no_access.html", error=error), 403

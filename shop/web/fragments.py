@@ -15,7 +15,7 @@ from shop.gateways import page_cache
 
 
 def shared(page: str, render: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The pieces of a page in the reader's language: as kept, else as render makes them (strings of HTML, lists, numbers).
+    """The pieces of a page (HTML, numbers, lists of them) in the reader's language: as kept, else as render makes them.
 
     page names the page with everything that its content depends on. What render raises is passed on and not kept.
     """
