@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -48,6 +49,12 @@ class Person:
         """The page that a 303 leads to."""
         assert answer.status_code == 303, f"{answer.status_code} is no 303: {answer.text[:300]}"
         return self.get(answer.location)
+
+    def follow_return(self, url: str) -> TestResponse:
+        """Where the buyer ends up who comes back from Alipay."""
+        parts = urlsplit(url)
+        answer = self.get(f"{parts.path}?{parts.query}")
+        return self.get(answer.location) if answer.status_code in (302, 303) else answer
 
     def sign_in(self, username: str, password: str = PASSWORD) -> Person:
         self.get("/login")

@@ -60,7 +60,7 @@ def _last_days(session: Session, account_id: int, course_ids: Collection[int], t
         )
         .group_by(EnrolledCourse.course_id)
     )
-    return dict(rows.tuples())
+    return dict(rows.all())
 
 
 def _enrol_in_degrees(session: Session, account_id: int, lines: Sequence[Any], now: datetime) -> None:

@@ -158,7 +158,7 @@ def _first_sections(course_ids: Sequence[int]) -> dict[int, int]:
         .where(CourseChapter.course_id.in_(course_ids))
         .order_by(CourseChapter.chapter.desc(), CourseSection.order.desc(), CourseSection.id.desc())
     )
-    return dict(rows.tuples())  # the last row that stays is the first lesson
+    return dict(rows.all())  # the last row that stays is the first lesson
 
 
 def is_mine(account_id: int, order_number: str) -> bool:

@@ -6,17 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
+
 from shop import clock
 from shop.enums import ProductKind, ValidPeriod
 from shop.errors import NothingToSettle, SettlementGone, ShopError
 from shop.extensions import db, redis, settings
-from shop.gateways import settlement_store
+from shop.gateways import cart_store, settlement_store
 from shop.gateways.settlement_store import Pick, Settlement
+from shop.models import Account
 from shop.rules import coupons as coupon_rules
 from shop.rules import pricing
 from shop.rules.coupons import Reason
 from shop.services import sale
 from shop.services.sale import Offer, WalletCoupon
+
+ALL_BELI = 2**31 - 1  # "use all I can": the page cuts any wish to what account and amount allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,13 @@ class SettlementView:
         return not self.is_choice_stale and not any(line.problem for line in self.lines)
 
 
-def create(account_id: int, picks: Sequence[Pick]) -> Settlement:
-    """Settle these products, with the cheapest coupons chosen, in place of any earlier settlement.
+def create(account_id: int, owner: str, product_ids: Sequence[int]) -> Settlement:
+    """Settle these products of the owner's cart, with the cheapest coupons chosen, in place of any earlier settlement.
 
     Raises NothingToSettle (1009), or the first reason why one of them cannot be bought.
     """
+    in_cart = cart_store.read(owner)
+    picks = tuple(Pick(product, in_cart[product].policy_id) for product in product_ids if product in in_cart)
     if not picks:
         raise NothingToSettle
     session = db.session()
@@ -86,13 +93,13 @@ def create(account_id: int, picks: Sequence[Pick]) -> Settlement:
     now = clock.now()
     usable = [c.coupon for c in sale.wallet(session, account_id, now=now) if c.is_usable(now)]
     choice = pricing.choose([line.line for line in lines], usable)
-    settlement = Settlement(tuple(picks), choice.line_coupons, choice.site_coupon)
+    settlement = Settlement(picks, choice.line_coupons, choice.site_coupon)
     settlement_store.save(redis(), account_id, settlement)
     return settlement
 
 
 def change(
-    account_id: int, *, line_coupons: Mapping[int, int], site_coupon: int | None, beli: int, cheapest: bool = False
+    account_id: int, *, line_coupons: Mapping[int, int], site_coupon: int | None, beli: int, is_cheapest: bool = False
 ) -> None:
     """Take the student's own choice, or the cheapest coupons again; 贝里 beyond what can be used are cut to that.
 
@@ -104,7 +111,7 @@ def change(
     now = clock.now()
     lines = [offer.line for offer in sale.read(session, current.picks)]
     usable = {c.coupon.record_id: c.coupon for c in sale.wallet(session, account_id, now=now) if c.is_usable(now)}
-    if cheapest:
+    if is_cheapest:
         choice = pricing.choose(lines, usable.values())
     else:
         choice = _fitting(pricing.Choice(line_coupons, site_coupon), lines, usable)
@@ -117,6 +124,17 @@ def refresh(account_id: int) -> None:
     change(account_id, line_coupons=current.line_coupons, site_coupon=current.site_coupon, beli=current.beli)
 
 
+def current(account_id: int, token: str) -> Settlement | None:
+    """The settlement that a page showed, if it is still the account's."""
+    stored = settlement_store.load(redis(), account_id)
+    return stored if stored and stored.token == token else None
+
+
+def clear(account_id: int, placed: Settlement) -> None:
+    """Forget a settlement that has become an order, unless a newer one has taken its place. Raises RedisError."""
+    settlement_store.clear(redis(), account_id, placed.token)
+
+
 def load(account_id: int) -> Settlement:
     """The account's settlement. Raises SettlementGone (1008)."""
     settlement = settlement_store.load(redis(), account_id)
@@ -125,11 +143,12 @@ def load(account_id: int) -> Settlement:
     return settlement
 
 
-def view(account_id: int, balance: int) -> SettlementView:
+def view(account_id: int) -> SettlementView:
     """The settlement priced anew from the database. Raises SettlementGone."""
     settlement = load(account_id)
     session = db.session()
     now = clock.now()
+    balance = session.scalars(select(Account.balance).where(Account.id == account_id)).one()
     lines = sale.read(session, settlement.picks)
     problems: dict[int, ShopError] = {}
     for product_id, refusal in sale.refusals(session, account_id, lines):

@@ -28,10 +28,15 @@ OPEN_TO_ALL = {"account.login", "account.register", "account.language"}
 log = structlog.get_logger("shop.errors")
 
 
-def refused(error: ShopError) -> Answer:
-    """The one page for every refusal; its number and facts go to the log."""
+def note_refusal(error: ShopError) -> None:
+    """Log and count a refusal; for views that answer it themselves, with the form."""
     log.info("refused", refusal=type(error).__name__, code=error.code, facts=error.facts)
     metrics.refused(error.code)
+
+
+def refused(error: ShopError) -> Answer:
+    """The one page for every refusal; its number and facts go to the log."""
+    note_refusal(error)
     page = _render("errors/refused.html", error.status, {"error": error})
     return page, error.status, _retry_after(error.status, error.facts.get("seconds"))
 

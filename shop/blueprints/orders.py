@@ -1,0 +1,68 @@
+"""One's own orders: the list, and the page of each, which is also the confirmation of its payment."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user, login_required
+from werkzeug.wrappers import Response
+
+from shop import clock
+from shop.enums import OrderStatus
+from shop.services import orders
+from shop.services.payment import Answer
+
+bp = Blueprint("orders", __name__)
+NUMBER = "<string(maxlength=32):order_number>"
+STATUSES = {str(int(status)): status for status in OrderStatus}
+
+
+@bp.get("/orders")
+@login_required
+def index() -> str:
+    status = request.args.get("status", "")
+    page = request.args.get("page", "1")
+    if (status and status not in STATUSES) or not (page.isascii() and page.isdigit() and len(page) < 7):
+        abort(404)
+    found = orders.index(current_user.id, status=STATUSES.get(status), page=int(page))
+    return render_template("orders/index.html", found=found, status=STATUSES.get(status), statuses=list(OrderStatus))
+
+
+@bp.get(f"/orders/{NUMBER}")
+@login_required
+def page(order_number: str) -> str:
+    """Paid, waiting, being confirmed or ended. ``returned`` says that the buyer comes from Alipay."""
+    view = orders.view(current_user.id, order_number)
+    return render_template(
+        "orders/page.html",
+        view=view,
+        order=view.order,
+        is_being_confirmed=view.is_pending and "returned" in request.args,
+        seconds_left=int((view.order.expires_at - clock.now()).total_seconds()),
+    )
+
+
+@bp.post(f"/orders/{NUMBER}/payments")
+@login_required
+def pay(order_number: str) -> Response:
+    return redirect(orders.pay_again(current_user.id, order_number), 303)
+
+
+@bp.post(f"/orders/{NUMBER}/inquiry")
+@login_required
+def inquire(order_number: str) -> Response:
+    """Ask Alipay now: for the buyer who has paid while neither notice nor return has come."""
+    answer = orders.inquire(current_user.id, order_number)
+    if answer in (Answer.UNPAID, Answer.NOT_EXIST):
+        flash(_("支付宝还没有收到这笔付款。"), "info")
+    if answer is Answer.UNKNOWN:
+        flash(_("暂时查不到付款结果，请稍后再试。付款不会丢失。"), "warning")
+    return redirect(url_for("orders.page", order_number=order_number, returned=1), 303)
+
+
+@bp.post(f"/orders/{NUMBER}/cancellation")
+@login_required
+def cancel(order_number: str) -> Response:
+    orders.cancel(current_user.id, order_number)
+    flash(_("订单已取消，占用的优惠券和贝里已退回。"), "ok")
+    return redirect(url_for("orders.page", order_number=order_number), 303)
