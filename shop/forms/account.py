@@ -23,7 +23,9 @@ def _refuse_easy(password: str, *names: str) -> None:
 
 
 class LoginForm(Form):
-    username = LineField(_("用户名"), [required()], render_kw={"autocomplete": "username", "maxlength": 64})
+    username = LineField(
+        _("用户名"), [required(), length(1, 64)], render_kw={"autocomplete": "username", "maxlength": 64}
+    )
     password = PasswordField(
         _("密码"), [required(), length(1, passwords.LONGEST)], render_kw={"autocomplete": "current-password"}
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask, has_request_context, request
 from flask_babel import get_locale
 from werkzeug.wrappers import Response
@@ -11,6 +13,7 @@ from shop.extensions import babel
 
 COOKIE = "lang"
 YEAR = 365 * 24 * 3600
+WISH = re.compile(r"[A-Za-z]{2}|\*", re.ASCII)
 LOCALES = {"zh": "zh_Hans_CN", "en": "en"}  # what a person chooses → what Babel calls it
 
 
@@ -22,7 +25,7 @@ def choose() -> str:
 
 
 def _of_browser() -> str:
-    wanted = [tag.lower() for tag, quality in request.accept_languages if quality > 0]
+    wanted = [tag.lower() for tag, quality in request.accept_languages if quality > 0 and WISH.match(tag)]
     known = [tag[:2] for tag in wanted if tag[:2] in LOCALES or tag == "*"]
     if known:
         return known[0] if known[0] in LOCALES else "zh"

@@ -11,7 +11,7 @@ from werkzeug.routing import RequestRedirect
 
 CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 LONGEST = 2000
-NOT_A_DESTINATION = {"static", "account.login", "account.register", "operations.metrics"}
+NOT_A_DESTINATION = {"static", "operations.metrics"}
 
 
 def inside(target: str | None, otherwise: str = "/") -> str:
