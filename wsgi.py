@@ -10,4 +10,4 @@ app = create_app()
 
 # Flask sets this for its commands. Those must start on any database (db upgrade); a server only on the right one.
 if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
-    startup.check(app)
+    startup.check(app.extensions["settings"])

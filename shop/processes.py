@@ -19,12 +19,11 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from shop import config, create_app, embedded_redis, keys, startup
-from shop.cli import demo
+from shop import config, embedded_redis, keys, startup
 from shop.config import ConfigError, Settings
 
 HOST = "127.0.0.1"
@@ -110,7 +109,7 @@ def main() -> int:
     except ConfigError as error:
         print(f"The shop cannot start with these settings:\n{error}", file=sys.stderr)
         return 1
-    except (StartError, embedded_redis.EmbeddedRedisError, startup.DemoError) as error:
+    except (StartError, embedded_redis.EmbeddedRedisError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -125,8 +124,7 @@ def _run(settings: Settings, stopping: threading.Event) -> None:
             embedded_redis.ensure(config.redis_folder(settings.instance))
         if settings.uses_cashier:
             _start_cashier(processes, settings)
-        # Quietly: a person reads this terminal, and JSON lines about each step are not for her.
-        startup.migrate(create_app(replace(settings, log_level="WARNING")), with_demo=not settings.is_production)
+        _prepare_database(settings)
         if stopping.is_set():
             return
         counters = _empty_folder(settings.instance / "metrics")
@@ -181,6 +179,31 @@ def _start_cashier(processes: Processes, settings: Settings) -> None:
     )
 
 
+def _prepare_database(settings: Settings) -> None:
+    """Bring the tables up to date, and an empty demo database to life. Most starts find nothing to do."""
+    if not startup.is_current(settings):
+        _flask("db", "upgrade")
+    if not settings.is_production and startup.is_empty(settings):
+        _flask("demo", "load")
+        logins = _flask("demo", "logins", stdout=subprocess.PIPE)
+        _logins_file(settings).write_text(logins)
+
+
+def _flask(*words: str, stdout: int | None = None) -> str:
+    """A command of the shop's own; what it prints when stdout is a pipe, else it goes to the terminal."""
+    # Quietly: a person reads this, and JSON lines about each step are not for her.
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", *words]
+    environ = {**os.environ, "LOG_LEVEL": "WARNING"}
+    done = subprocess.run(command, cwd=config.PROJECT, env=environ, stdout=stdout, text=True, check=False)
+    if done.returncode != 0:
+        raise StartError(f"flask {' '.join(words)} failed.")
+    return done.stdout or ""
+
+
+def _logins_file(settings: Settings) -> Path:
+    return settings.instance / "demo_logins.txt"
+
+
 def _start_jobs(processes: Processes, counters: Path) -> None:
     if not importlib.util.find_spec("shop.jobs"):
         return
@@ -230,8 +253,8 @@ def _greet(settings: Settings, out: TextIO) -> None:
     lines = ["", f"路飞学城 is open at {settings.public_url}   (Ctrl-C stops it)"]
     if settings.uses_cashier:
         lines.append(f"local Alipay: {settings.cashier_url}")
-    if not settings.is_production:
-        lines += demo.login_lines()
+    if not settings.is_production and _logins_file(settings).exists():
+        lines += ["", _logins_file(settings).read_text()]
     lines.append(f"logs: {settings.instance / 'logs'}")
     print("\n".join(lines), file=out, flush=True)
 

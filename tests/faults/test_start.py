@@ -155,14 +155,17 @@ def test_a_second_start_is_quick_and_keeps_the_data(instance: Path):
     folder = redis_folder(instance)
     connect(embedded_redis.ensure(folder)).set("test:kept", "1")
     embedded_redis.stop(folder)
+    one_import = seconds_to_import_the_shop()
     with demo(instance) as shop:
-        assert shop.seconds < 5 * slowness(), "a second start takes too long"
+        assert shop.seconds < max(5, 3 * one_import), "a second start takes too long"
         assert connect(embedded_redis.url(folder)).get("test:kept") == "1"
 
 
-def slowness() -> float:
-    """How much longer than on an idle machine things take now: others may be using it."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+def seconds_to_import_the_shop() -> float:
+    """Below 2 s on an idle machine; here it is the measure of how busy this one is."""
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import shop.application"], cwd=PROJECT, check=True)
+    return time.monotonic() - started
 
 
 def test_ctrl_c_ends_every_part(instance: Path):
