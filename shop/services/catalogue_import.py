@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from shop.enums import CourseType, ModuleStatus
 from shop.extensions import unit_of_work
+from shop.gateways import page_cache
 from shop.models import (
     Coupon,
     CouponCode,
@@ -90,7 +91,9 @@ def import_catalogue(path: Path, *, today: date, media_origins: Collection[str] 
         check(catalogue, shelf, media_origins, faults)
         if faults.found:
             raise FormatError(faults)
-        return _Writer(session, shelf).write(catalogue)
+        tally = _Writer(session, shelf).write(catalogue)
+    page_cache.forget_all()
+    return tally
 
 
 class _Writer:
