@@ -44,7 +44,7 @@ class SettlementLine:
     list_fen: int
     price_fen: int
     options: tuple[CouponOption, ...]
-    problem: str  # why it cannot be bought now; "" when it can
+    problem: ShopError | None  # why it cannot be bought now
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def _lines(
             list_fen=priced.list_fen,
             price_fen=priced.price_fen,
             options=_options(usable, line.product_id, choice),
-            problem=problems[line.product_id].message if line.product_id in problems else "",
+            problem=problems.get(line.product_id),
         )
         for line, priced in zip(lines, quote.lines, strict=True)
     )
