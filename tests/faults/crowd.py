@@ -1,0 +1,103 @@
+"""Crowds without luck: real processes, held at a write barrier until all have passed their checks (safety.md)."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from shop import create_app
+from shop.config import Settings
+from shop.extensions import db
+from shop.web.flask_config import POSTGRES_LIMITS
+
+PROCESSES = 2
+THREADS = 12  # in each process; a connection each, below the pool's fifteen
+PATIENCE = 30  # seconds until the whole crowd must have reached the barrier
+
+
+class Crowd:
+    """Many callers in processes of their own, each process with a shop of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._pool = ProcessPoolExecutor(
+            PROCESSES, multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(settings,)
+        )
+
+    def outcomes(self, table: str, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Counter[str]:
+        """What became of the calls of a task, all made at once: how often "done", how often which exception.
+
+        No write to the table happens before as many callers wait for it as there are threads.
+        """
+        for ready in [self._pool.submit(time.sleep, 0.2) for _ in range(PROCESSES)]:
+            ready.result()
+        with barrier(table):
+            shares = [self._pool.submit(_call_all, task, calls[i::PROCESSES]) for i in range(PROCESSES)]
+            _until_they_wait()
+        return sum((share.result() for share in shares), Counter())
+
+    def go_home(self) -> None:
+        self._pool.shutdown()
+
+
+@contextmanager
+def barrier(table: str) -> Iterator[None]:
+    """Reads of the table go on, writes wait until the end of the block."""
+    engine = sa.create_engine(db.engine.url)
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text(f'LOCK TABLE "{table}" IN SHARE MODE'))
+        else:
+            connection.rollback()
+            connection = connection.execution_options(sqlite_begin="IMMEDIATE")
+            connection.execute(sa.text("SELECT 1"))
+        yield
+        connection.rollback()
+    engine.dispose()
+
+
+def _until_they_wait() -> None:
+    """PostgreSQL says who waits for a lock; SQLite has no such list, and gets a second."""
+    if db.engine.dialect.name != "postgresql":
+        time.sleep(1)
+        return
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    engine = sa.create_engine(db.engine.url, isolation_level="AUTOCOMMIT")
+    end = time.monotonic() + PATIENCE
+    with engine.connect() as connection:
+        while connection.execute(waiting).scalar_one() < PROCESSES * THREADS:
+            assert time.monotonic() < end, "the crowd never reached the barrier"
+            time.sleep(0.02)
+    engine.dispose()
+
+
+_shop: Any = None  # of a process of the crowd
+
+
+def _prepare(settings: Settings) -> None:
+    global _shop
+    # On a slow machine the first to arrive would be sent away before the last one comes.
+    POSTGRES_LIMITS.update(lock_timeout=2_000 * PATIENCE, statement_timeout=2_000 * PATIENCE)
+    _shop = create_app(settings)
+
+
+def _call_all(task: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Counter[str]:
+    with ThreadPoolExecutor(THREADS) as threads:
+        return Counter(threads.map(lambda call: _outcome(task, call), calls))
+
+
+def _outcome(task: Callable[..., Any], call: tuple[Any, ...]) -> str:
+    with _shop.app_context():
+        try:
+            task(*call)
+        except Exception as error:  # whatever it is, the test wants its name
+            return type(error).__name__
+        return "done"
