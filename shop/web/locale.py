@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from flask import Flask, has_request_context, request
-from flask_babel import get_locale
+from flask import Flask, g, has_request_context, request
+from flask_babel import get_locale, get_translations
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 
 from shop.config import Settings
@@ -43,5 +45,25 @@ def html_lang() -> str:
     return "en" if locale is not None and locale.language == "en" else "zh-CN"
 
 
+def _translations() -> Any:
+    """The message catalogue of this request, looked up once: a page asks for some seventy texts."""
+    if "translations" not in g:
+        g.translations = get_translations()
+    return g.translations
+
+
+def _gettext(text: str, **values: object) -> Markup:
+    """A template's text in the reader's language; values are escaped, the text itself is ours."""
+    translated = Markup(_translations().ugettext(text))  # nosec B704
+    return translated % values if values or "%" in translated else translated
+
+
+def _ngettext(one: str, many: str, count: int, **values: object) -> Markup:
+    translated = Markup(_translations().ungettext(one, many, count))  # nosec B704
+    return translated % {"num": count, **values}
+
+
 def init_app(app: Flask) -> None:
     babel.init_app(app, locale_selector=choose)
+    # Flask-Babel's own look the locale up for every single text, and Jinja formats each: a third of a page's time.
+    app.jinja_env.globals.update(_=_gettext, gettext=_gettext, ngettext=_ngettext)

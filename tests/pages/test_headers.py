@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from flask import Flask
 
-from shop import create_app
 from shop.config import Settings
 from shop.services import accounts
 from shop.web.flask_config import flask_config
-from tests.person import PASSWORD, Client, Person
+from tests.pages.conftest import AnotherShop
+from tests.person import PASSWORD, Person
 
 EVERY_KIND = ["/login", "/account", "/nothing", "/healthz", "/readyz", "/cart", "/metrics"]
 
@@ -22,21 +20,16 @@ def member(app: Flask) -> accounts.Person:
 
 
 @pytest.fixture
-def production(app: Flask, settings: Settings) -> Flask:
+def production(another_shop: AnotherShop) -> Flask:
     """The same shop as it runs behind a TLS proxy."""
-    shop = create_app(
-        replace(
-            settings,
-            env="production",
-            public_url="https://shop.example",
-            alipay_gateway="https://openapi.alipay.com/gateway.do",
-            cashier_url="",
-            media_origins=("https://media.example",),
-            trusted_proxies=1,
-        )
+    return another_shop(
+        env="production",
+        public_url="https://shop.example",
+        alipay_gateway="https://openapi.alipay.com/gateway.do",
+        cashier_url="",
+        media_origins=("https://media.example",),
+        trusted_proxies=1,
     )
-    shop.test_client_class = Client
-    return shop
 
 
 def policy(csp: str) -> dict[str, list[str]]:

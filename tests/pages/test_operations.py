@@ -4,39 +4,35 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import replace
 
 import pytest
 import redis
 from flask import Flask, abort
 from sqlalchemy.exc import OperationalError
 
-from shop import create_app
 from shop.config import Settings
 from shop.errors import NotEnoughBeli, TooManyTries
 from shop.services import accounts
 from shop.web import metrics
-from tests.person import PASSWORD, Client, Person
+from tests.pages.conftest import AnotherShop
+from tests.person import PASSWORD, Person
 
 TOKEN = {"Authorization": "Bearer token-of-the-tests"}
 
 
 @pytest.fixture
-def without_database(app: Flask, settings: Settings) -> Flask:
+def without_database(settings: Settings, another_shop: AnotherShop) -> Flask:
     if settings.database_url.startswith("sqlite"):
         gone = "sqlite:////nowhere/shop.sqlite3"
     else:
         gone = "postgresql+psycopg://nobody@127.0.0.1:1/nowhere"
-    dead = create_app(replace(settings, database_url=gone))
-    dead.test_client_class = Client
-    return dead
+    return another_shop(database_url=gone)
 
 
 @pytest.fixture
-def failing(app: Flask, settings: Settings) -> Person:
+def failing(another_shop: AnotherShop) -> Person:
     """A shop with addresses that fail in every way there is."""
-    broken = create_app(settings)
-    broken.test_client_class = Client
+    broken = another_shop()
 
     def fail_with(status: int) -> None:
         abort(status)
@@ -71,8 +67,8 @@ def test_health_and_readiness_touch_no_session(person: Person, redis_client: red
     assert redis_client.dbsize() == 0
 
 
-def test_f11_readiness_names_redis(app: Flask, settings: Settings) -> None:
-    dead = create_app(replace(settings, redis_url="unix:///nowhere/redis.sock"))
+def test_f11_readiness_names_redis(another_shop: AnotherShop) -> None:
+    dead = another_shop(redis_url="unix:///nowhere/redis.sock")
     answer = dead.test_client().get("/readyz")
     assert (answer.status_code, answer.text) == (503, "redis down")
     assert dead.test_client().get("/healthz").status_code == 200
@@ -89,8 +85,8 @@ def test_metrics_do_not_exist_without_the_token(person: Person, authorization: s
     assert person.get("/metrics", headers=headers).status_code == 404
 
 
-def test_metrics_do_not_exist_when_no_token_is_set(app: Flask, settings: Settings) -> None:
-    shop = create_app(replace(settings, metrics_token=""))
+def test_metrics_do_not_exist_when_no_token_is_set(another_shop: AnotherShop) -> None:
+    shop = another_shop(metrics_token="")
     for value in ("Bearer ", "Bearer"):
         assert shop.test_client().get("/metrics", headers={"Authorization": value}).status_code == 404
 

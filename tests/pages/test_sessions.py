@@ -7,21 +7,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
 from flask import Flask
 
-from shop import create_app, embedded_redis
+from shop import embedded_redis
 from shop.config import Settings
 from shop.enums import Role
 from shop.extensions import unit_of_work
 from shop.models import Account
 from shop.services import accounts
 from shop.web.sessions import Store
-from tests.person import PASSWORD, Client, Person
+from tests.pages.conftest import AnotherShop
+from tests.person import PASSWORD, Person
 
 HOUR, DAY = 3600, 24 * 3600
 
@@ -230,11 +230,10 @@ def test_a_logged_in_page_costs_one_get_and_no_write(
 
 
 def test_an_older_secret_key_still_counts_while_keys_rotate(
-    app: Flask, settings: Settings, member: accounts.Person
+    app: Flask, settings: Settings, member: accounts.Person, another_shop: AnotherShop
 ) -> None:
     person = Person(app).sign_in("luffy")
-    rotated = create_app(replace(settings, secret_keys=("k" * 40, *settings.secret_keys)))
-    rotated.test_client_class = Client
+    rotated = another_shop(secret_keys=("k" * 40, *settings.secret_keys))
     elsewhere = Person(rotated)
     elsewhere.client.set_cookie("session", cookie(person))
     assert is_logged_in(elsewhere)
@@ -244,10 +243,8 @@ def test_an_older_secret_key_still_counts_while_keys_rotate(
 
 
 @pytest.fixture
-def without_redis(app: Flask, settings: Settings) -> Flask:
-    dead = create_app(replace(settings, redis_url="unix:///nowhere/redis.sock"))
-    dead.test_client_class = Client
-    return dead
+def without_redis(another_shop: AnotherShop) -> Flask:
+    return another_shop(redis_url="unix:///nowhere/redis.sock")
 
 
 def test_f11_without_redis_the_shop_starts_and_visitors_read(without_redis: Flask) -> None:
@@ -264,9 +261,8 @@ def test_f11_what_needs_redis_says_so_kindly(without_redis: Flask, path: str) ->
     assert "您的订单和付款不受影响" in answer.text
 
 
-def test_f12_redis_dies_during_a_visit(app: Flask, settings: Settings, member: accounts.Person, tmp_path: Path) -> None:
-    own = create_app(replace(settings, redis_url=embedded_redis.ensure(tmp_path / "redis")))
-    own.test_client_class = Client
+def test_f12_redis_dies_during_a_visit(member: accounts.Person, tmp_path: Path, another_shop: AnotherShop) -> None:
+    own = another_shop(redis_url=embedded_redis.ensure(tmp_path / "redis"))
     person = Person(own).sign_in("luffy")
     embedded_redis.stop(tmp_path / "redis")
     assert person.get("/nothing").status_code == 404
@@ -318,12 +314,11 @@ def server(answer: bytes | None, folder: Path) -> Iterator[str]:
     ids=["hangs", "readonly", "oom", "loading"],
 )
 def test_f17_a_sick_redis_is_a_503_within_the_time_limit(
-    app: Flask, settings: Settings, member: accounts.Person, tmp_path: Path, answer: bytes | None
+    app: Flask, member: accounts.Person, tmp_path: Path, answer: bytes | None, another_shop: AnotherShop
 ) -> None:
     healthy = Person(app).sign_in("luffy")
     with server(answer, tmp_path) as url:
-        sick = create_app(replace(settings, redis_url=url))
-        sick.test_client_class = Client
+        sick = another_shop(redis_url=url)
         person = Person(sick)
         person.client.set_cookie("session", cookie(healthy))
         begun = time.monotonic()
