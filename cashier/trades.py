@@ -126,8 +126,8 @@ def log_in(db: sqlite3.Connection, visit: Visit, buyer: str, now: float, *, tota
 
 
 def pay(db: sqlite3.Connection, trade: Trade, now: float) -> Trade:
-    """Raises Refused unless the trade waits and its time is not over."""
-    if trade.status != WAITING or now >= trade.expires_at:
+    """Raises Refused unless the trade waits; what is overdue has been closed by ``expire`` in this transaction."""
+    if trade.status != WAITING:
         raise Refused("ACQ.TRADE_HAS_SUCCESS" if trade.is_paid else "ACQ.TRADE_HAS_CLOSE", "交易不在待付款状态")
     return _change(db, trade, "status = ?, paid_at = ?", (SUCCESS, now))
 

@@ -27,7 +27,7 @@ def running_cashier(tmp_path_factory: pytest.TempPathFactory, merchant_keys: Pat
     directory = tmp_path_factory.mktemp("cashier")
     clock_file = directory / "offset"
     clock_file.write_text("0")
-    cashier = Cashier(directory, merchant_keys, clock_file, notify_timeout=1.0)
+    cashier = Cashier(directory, merchant_keys, clock_file, notify_timeout=15.0)
     yield cashier
     cashier.stop()
 

@@ -67,8 +67,8 @@ def fetch(
         connection.close()
 
 
-def until(condition: Callable[[], Any], seconds: float = 5.0) -> Any:
-    """The first truthy value of the condition, asked again and again."""
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The first truthy value of the condition, asked again and again; patient, as machines may be busy."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
@@ -193,7 +193,7 @@ def sdk(url: str, merchant_keys: Path, gateway_key: Path, app_id: str = APP_ID) 
         appid=app_id,
         app_private_key_string=(merchant_keys / "app_private.pem").read_text(),
         alipay_public_key_string=gateway_key.read_text(),
-        config=AliPayConfig(timeout=5),
+        config=AliPayConfig(timeout=15),
     )
     client._gateway = f"{url}/gateway.do"
     return client
