@@ -402,15 +402,16 @@ def test_one_fault_keeps_the_whole_file_out(app: Flask, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "sentence"),
     [
-        ("amount: 40", "amount: 30", "amount cannot change any more: '立减' has been claimed 1 times"),
+        ("amount: 40", "amount: 30", "amount cannot change any more: '立减' has been claimed 3 times"),
         ("course: 入门课", "degree: 学位", "course cannot change any more"),
-        ("quantity: 3", "quantity: 1", "codes exist"),
+        ("quantity: 3", "quantity: 2", "quantity is less than the 3 that have been claimed"),
+        ("SAIL01, SAIL02", "SAIL03, SAIL04", "4 codes exist with those in the shop"),
     ],
 )
 def test_what_people_hold_keeps_its_worth(app: Flask, tmp_path: Path, before: str, after: str, sentence: str) -> None:
     imported(tmp_path, SCHOOL)
     flat = db.session.scalars(select(Coupon)).one()
-    flat.claimed = 1
+    flat.claimed = 3
     db.session.commit()
 
     assert any(sentence in fault for fault in faults_of(tmp_path, SCHOOL.replace(before, after)))
