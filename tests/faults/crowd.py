@@ -19,7 +19,7 @@ from shop.web.flask_config import POSTGRES_LIMITS
 
 PROCESSES = 2
 THREADS = 12  # in each process; a connection each, below the pool's fifteen
-PATIENCE = 30  # seconds until the whole crowd must have reached the barrier
+SECONDS = 30  # until the whole crowd must have reached the barrier
 
 
 class Crowd:
@@ -71,7 +71,7 @@ def _until_they_wait() -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     engine = sa.create_engine(db.engine.url, isolation_level="AUTOCOMMIT")
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + SECONDS
     with engine.connect() as connection:
         while connection.execute(waiting).scalar_one() < PROCESSES * THREADS:
             assert time.monotonic() < end, "the crowd never reached the barrier"
@@ -85,7 +85,7 @@ _shop: Any = None  # of a process of the crowd
 def _prepare(settings: Settings) -> None:
     global _shop
     # On a slow machine the first to arrive would be sent away before the last one comes.
-    POSTGRES_LIMITS.update(lock_timeout=2_000 * PATIENCE, statement_timeout=2_000 * PATIENCE)
+    POSTGRES_LIMITS.update(lock_timeout=2_000 * SECONDS, statement_timeout=2_000 * SECONDS)
     _shop = create_app(settings)
 
 
