@@ -16,13 +16,14 @@ from shop.extensions import settings
 from shop.services import catalogue, learning, offers
 from shop.services.catalogue_views import CourseView, DegreeView, Filters, ProductView
 from shop.services.offers import Offer
-from shop.web import fragments
+from shop.web import fragments, markdown
 from shop.web.covers import draw_cover
 
 bp = Blueprint("catalogue", __name__)
 
 MOST_PAGES = 10_000
 LONGEST_SEARCH = 100
+bp.add_app_template_filter(markdown.to_html, "markdown")
 UNSEARCHABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 
 
@@ -112,20 +113,23 @@ def _render_product(kind: str, view: ProductView) -> Mapping[str, Any]:
         "brief": view.brief,
         "status": int(view.status),
         "is_for_sale": view.is_for_sale,
+        "is_vip": isinstance(view, CourseView) and view.is_vip,
         "head": render_template(f"catalogue/_{kind}_head.html", view=view),
         "buy": render_template("catalogue/_buy.html", view=view),
+        "outline": render_template(f"catalogue/_{kind}_outline.html", view=view),
         "body": render_template(f"catalogue/_{kind}.html", view=view),
-        "tickets": _tickets(view.offers, view.cheapest.label if view.cheapest else ""),
+        "tickets": _tickets(view.offers),
     }
 
 
-def _tickets(shown: Iterable[Offer], plan: str = "") -> list[dict[str, Any]]:
+def _tickets(shown: Iterable[Offer]) -> list[dict[str, Any]]:
     """Each coupon twice, to claim and claimed: which one a page shows depends on the reader."""
     return [
         {
             "id": offer.ticket.coupon_id,
-            "open": render_template("catalogue/_ticket.html", offer=offer, plan=plan, is_claimed=False),
-            "claimed": render_template("catalogue/_ticket.html", offer=offer, plan=plan, is_claimed=True),
+            "fits": not offer.missing_fen,
+            "open": render_template("catalogue/_ticket.html", offer=offer, is_claimed=False),
+            "claimed": render_template("catalogue/_ticket.html", offer=offer, is_claimed=True),
         }
         for offer in shown
     ]

@@ -137,6 +137,7 @@ def course(product_id: int, today: date) -> CourseView | int:
         **_common(found, plans, today),
         category=Category(found.sub_category.category.id, found.sub_category.category.name),
         level=found.level,
+        is_vip=found.course_type is CourseType.VIP,
         days=found.period,
         hours=detail.hours,
         slogan=detail.course_slogan,
@@ -304,8 +305,8 @@ def _lowest_prices(product_ids: list[int]) -> Mapping[int, int]:
 
 
 def _common(product: Product, plans: tuple[Plan, ...], today: date) -> dict:
-    cheapest = min(plans, key=lambda plan: plan.price_fen, default=None)
-    is_for_sale = product.status is ProductStatus.ON_SALE and cheapest is not None and cheapest.price_fen > 0
+    prices = {plan.label: plan.price_fen for plan in plans if plan.price_fen > 0}
+    has_offers = product.status is ProductStatus.ON_SALE and prices
     return {
         "id": product.id,
         "name": product.name,
@@ -317,7 +318,7 @@ def _common(product: Product, plans: tuple[Plan, ...], today: date) -> dict:
             for teacher in product.teachers
         ),
         "questions": tuple(Text(asked.question, asked.answer) for asked in product.questions),
-        "offers": offers.for_product(product.id, cheapest.price_fen, today) if is_for_sale and cheapest else (),
+        "offers": offers.for_product(product.id, prices, today) if has_offers else (),
     }
 
 

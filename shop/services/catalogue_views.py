@@ -142,6 +142,7 @@ class ProductView:
 class CourseView(ProductView):
     category: Category
     level: Level
+    is_vip: bool
     days: int  # recommended study
     hours: int
     slogan: str

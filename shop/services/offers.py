@@ -5,8 +5,8 @@ Remaining counts are those of this moment, on a kept page up to a minute old: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -32,20 +32,25 @@ class Offer:
     use_from: date | None
     use_until: date | None
     valid_days: int | None
-    saves_fen: int = 0  # on the plan asked about
+    plan: str = ""  # the cheapest plan that it can be used on, else the dearest
+    saves_fen: int = 0  # on that plan
     missing_fen: int = 0  # what that plan lacks to reach the minimum
 
 
 def claimable(today: date, most: int = MOST_SHOWN) -> tuple[Offer, ...]:
     """The coupons to claim today, those that close first in front."""
-    return tuple(_offer(coupon, name, kind, 0, today) for coupon, name, kind in _rows(today, most))
+    return tuple(_offer(coupon, name, kind) for coupon, name, kind in _rows(today, most))
 
 
-def for_product(product_id: int, price_fen: int, today: date) -> tuple[Offer, ...]:
-    """Those that a product can use, own and site-wide: what saves most at this price comes first."""
+def for_product(product_id: int, plans: Mapping[str, int], today: date) -> tuple[Offer, ...]:
+    """Those that a product can use, own and site-wide, with what they save; what saves most comes first.
+
+    plans are the product's: label → price in fen, at least one.
+    """
     fits = or_(Coupon.product_id == product_id, Coupon.product_id.is_(None))
-    rows = _rows(today, MOST_SHOWN, fits)
-    offers = [_offer(coupon, name, kind, price_fen, today) for coupon, name, kind in rows]
+    by_price = sorted(plans.items(), key=lambda plan: plan[1])
+    found = [_offer(coupon, name, kind) for coupon, name, kind in _rows(today, MOST_SHOWN, fits)]
+    offers = [_with_effect(offer, by_price, today) for offer in found]
     return tuple(sorted(offers, key=lambda offer: (-offer.saves_fen, offer.missing_fen)))
 
 
@@ -84,36 +89,38 @@ def _rows(today: date, most: int, *conditions: ColumnElement[bool]) -> list[Any]
     return list(db.session.execute(query))
 
 
-def _offer(coupon: Coupon, name: str | None, kind: ProductKind | None, price_fen: int, today: date) -> Offer:
-    ticket = Ticket(
-        coupon_id=coupon.id,
-        name=coupon.name,
-        kind=coupon.coupon_type,
-        face_fen=coupon.money_equivalent_fen,
-        pay_percent=coupon.off_percent,
-        minimum_fen=coupon.minimum_consume_fen,
-        product_id=coupon.product_id,
-        product_name=name,
-        product_kind=kind,
-    )
-    saves_fen, missing_fen = _effect(ticket, price_fen, today)
+def _offer(coupon: Coupon, name: str | None, kind: ProductKind | None) -> Offer:
     return Offer(
-        ticket=ticket,
+        ticket=Ticket(
+            coupon_id=coupon.id,
+            name=coupon.name,
+            kind=coupon.coupon_type,
+            face_fen=coupon.money_equivalent_fen,
+            pay_percent=coupon.off_percent,
+            minimum_fen=coupon.minimum_consume_fen,
+            product_id=coupon.product_id,
+            product_name=name,
+            product_kind=kind,
+        ),
         left=coupon.quantity - coupon.claimed,
         closes=coupon.close_date,
         use_from=coupon.valid_begin_date,
         use_until=coupon.valid_end_date,
         valid_days=coupon.coupon_valid_days,
-        saves_fen=saves_fen,
-        missing_fen=missing_fen,
     )
 
 
-def _effect(ticket: Ticket, price_fen: int, today: date) -> tuple[int, int]:
-    """What a coupon takes off this price if it were claimed and used today; and what lacks to its minimum."""
+def _with_effect(offer: Offer, plans: Sequence[tuple[str, int]], today: date) -> Offer:
+    """The offer with what it would take off the cheapest plan that it fits, were it claimed and used today."""
+    coupon = _as_used(offer.ticket, today)
+    for plan, price_fen in plans:
+        if pricing.reaches_minimum(price_fen, coupon.terms):
+            return replace(offer, plan=plan, saves_fen=price_fen - pricing.after_coupon(price_fen, coupon))
+    dearest, price_fen = plans[-1]
+    return replace(offer, plan=dearest, missing_fen=coupon.terms.minimum_fen - price_fen)
+
+
+def _as_used(ticket: Ticket, today: date) -> pricing.Coupon:
     percent = 100 if ticket.pay_percent is None else ticket.pay_percent
     terms = pricing.CouponTerms(ticket.kind, ticket.face_fen, percent, ticket.minimum_fen)
-    if not pricing.reaches_minimum(price_fen, terms):
-        return 0, terms.minimum_fen - price_fen
-    used = pricing.Coupon(0, ticket.name, ticket.product_id, terms, start_of_day(today), end_of_day(today))
-    return price_fen - pricing.after_coupon(price_fen, used), 0
+    return pricing.Coupon(0, ticket.name, ticket.product_id, terms, start_of_day(today), end_of_day(today))

@@ -178,18 +178,20 @@ def test_course_page_shows_teachers_questions_and_what_to_learn_next(person: Per
     assert "不再卖的课" not in page
 
 
-def test_course_page_says_what_each_coupon_saves_on_the_cheapest_plan(app: Flask) -> None:
+def test_course_page_says_what_each_coupon_saves_on_the_cheapest_plan_that_it_fits(app: Flask) -> None:
     course = a_course(59_900, 99_900)
     flat = a_coupon(course, flat=4_000)
     percent = a_coupon(percent=79)
     threshold = a_coupon(flat=20_000, above=60_000)
+    out_of_reach = a_coupon(flat=20_000, above=100_000)
     a_coupon(a_course())
     view = catalogue.course(course.id, today())
     assert isinstance(view, CourseView)
     assert [(offer.ticket.coupon_id, offer.saves_fen, offer.missing_fen) for offer in view.offers] == [
+        (threshold.id, 20_000, 0),  # on the second plan: the first does not reach the minimum
         (percent.id, 12_579, 0),
         (flat.id, 4_000, 0),
-        (threshold.id, 0, 100),
+        (out_of_reach.id, 0, 100),  # of the dearest plan
     ]
 
 
@@ -217,7 +219,7 @@ def test_coupon_is_claimed_on_the_course_page_and_marked_there(person: Person) -
     course, coupon = a_course(), a_coupon(name="开学立减", flat=5_000)
     student = a_student(username="luffy")
     page = person.sign_in("luffy").get(f"/courses/{course.id}")
-    assert "按 1个月 可省 50.00 元" in page.text
+    assert "1个月方案可省 50.00 元" in page.text
     assert f'formaction="/coupons/{coupon.id}/claims"' in page.text
     claimed = person.follow(person.post(f"/coupons/{coupon.id}/claims", person.form(page, "claim")))
     assert claimed.request.path == f"/courses/{course.id}"
