@@ -151,9 +151,13 @@ class Cashier:
         self.public_key = directory / "gateway_public.pem"
         self.sdk = sdk(self.url, merchant_keys, self.public_key)
 
+    @property
+    def app(self) -> Any:
+        return self._served.app
+
     def stop(self) -> None:
         self._served.stop()
-        self._served.app.extensions["cashier"].sender.stop()
+        self.app.extensions["cashier"].sender.stop()
 
     def control(self, path: str, data: Any = None, *, method: str = "") -> Any:
         answer = fetch(f"{self.url}/_control/{path}", data=data, method=method)

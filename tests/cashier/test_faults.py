@@ -369,7 +369,7 @@ def test_the_control_page_sets_clears_and_sends(cashier: Cashier, merchant: Merc
 )
 def test_control_is_for_this_machine_only(cashier: Cashier, headers: dict[str, str]) -> None:
     assert fetch(f"{cashier.url}/_control/trades", headers=headers).status == 403
-    strange = cashier_app(cashier).test_client().get("/_control/trades", environ_base={"REMOTE_ADDR": "10.0.0.1"})
+    strange = cashier.app.test_client().get("/_control/trades", environ_base={"REMOTE_ADDR": "10.0.0.1"})
     assert strange.status_code == 403
 
 
@@ -391,10 +391,6 @@ def test_the_clock_can_be_moved_for_everybody(cashier: Cashier) -> None:
 def test_every_kind_of_mischief_has_a_test(cashier: Cashier) -> None:
     here = Path(__file__).read_text() + (Path(__file__).parent / "test_pages.py").read_text()
     assert [kind for kind in faults.KINDS if kind not in here] == []
-
-
-def cashier_app(cashier: Cashier) -> Any:
-    return cashier._served.app
 
 
 def _query(cashier: Cashier, number: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Response
 
-from cashier import clock
+from cashier import clock, outbox
 from tests.cashier.parts import APP_ID, SELLER_ID, Cashier, Merchant, fetch, is_genuine, sdk, until
 
 # What every notification carries, whatever it is about.
@@ -202,6 +202,16 @@ def test_trades_and_unsent_notifications_survive_a_kill(
     until(lambda: len(merchant.got) == 2)
     assert merchant.got[0]["notify_id"] == merchant.got[1]["notify_id"]
     assert second.end(signal.SIGTERM) == 0
+
+
+def test_a_message_is_claimed_by_one_sender_until_the_claim_runs_out(cashier: Cashier, merchant: Merchant) -> None:
+    cashier.fault("notify_late", seconds=3600)
+    paid(cashier, merchant, "K3")
+    number = cashier.messages("K3")[0]["id"]
+    due = clock.now(cashier.clock_file) + 3700
+    with cashier.app.extensions["cashier"].store.write() as db:
+        claims = [outbox.claim(db, number, due, real_now, 10.0) for real_now in (1000.0, 1001.0, 1011.0)]
+    assert [claim is not None for claim in claims] == [True, False, True]
 
 
 def test_several_senders_on_one_database_send_each_attempt_once(
