@@ -176,6 +176,13 @@ def test_next_never_leaves_the_shop(app: Flask, member: accounts.Person, target:
     assert person.post("/language", {"language": "en", "next": target}).location == "/"
 
 
+def test_control_characters_in_next_are_dropped(app: Flask, member: accounts.Person) -> None:
+    person = Person(app)
+    target = "/acc\tount?x=1\r\nSet-Cookie: a=b"
+    answer = person.post("/login", {"username": "luffy", "password": PASSWORD, "next": target})
+    assert (answer.status_code, answer.location) == (303, "/account?x=1Set-Cookie:a=b")
+
+
 def test_the_anonymous_post_of_a_protected_form_leads_to_the_log_in(app: Flask) -> None:
     person = Person(app)
     person.get("/login")
