@@ -15,6 +15,11 @@ def render_item(kind: str, item: Any, _autogenerate: Any) -> str | bool:
     return PLAIN.get(type(item), False) if kind == "type" else False
 
 
+def is_ours(_item: Any, name: str | None, kind: str, _reflected: bool, _compared: Any) -> bool:
+    """The job queue makes its own tables beside ours."""
+    return not (kind == "table" and (name or "").startswith("huey"))
+
+
 def skip_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
     """A comparison without a difference writes no revision."""
     if getattr(context.config.cmd_opts, "autogenerate", False) and directives[0].upgrade_ops.is_empty():
@@ -22,7 +27,11 @@ def skip_empty(_context: Any, _revision: Any, directives: list[Any]) -> None:
 
 
 def run() -> None:
-    options = {**current_app.extensions["migrate"].configure_args, "render_item": render_item}
+    options = {
+        **current_app.extensions["migrate"].configure_args,
+        "render_item": render_item,
+        "include_object": is_ours,
+    }
     options.setdefault("process_revision_directives", skip_empty)
     with db.engine.connect() as connection:
         context.configure(connection=connection, target_metadata=db.metadata, **options)
