@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import http.client
-import importlib.util
 import os
 import shutil
 import signal
@@ -128,10 +127,10 @@ def _run(settings: Settings, stopping: threading.Event) -> None:
         if stopping.is_set():
             return
         counters = _empty_folder(settings.instance / "metrics")
-        _start_jobs(processes, counters)
         _start_web(processes, settings, counters)
         _wait_until_ready(processes, settings, stopping)
         if not stopping.is_set():
+            _start_jobs(processes, counters)  # after the web server: a person waits for that one
             _greet(settings, sys.stdout)
         while not stopping.wait(0.2):
             processes.demand_alive()
@@ -205,8 +204,6 @@ def _logins_file(settings: Settings) -> Path:
 
 
 def _start_jobs(processes: Processes, counters: Path) -> None:
-    if not importlib.util.find_spec("shop.jobs"):
-        return
     # The one consumer with the timetable; a second machine's would need --no-periodic.
     consumer = ["-m", "huey.bin.huey_consumer", "shop.jobs.huey", "-w", "2", "-k", "thread"]
     processes.start("jobs", consumer, PROMETHEUS_MULTIPROC_DIR=str(counters))
