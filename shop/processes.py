@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from whitenoise import compress
+
 from shop import config, embedded_redis, keys, startup
 from shop.config import ConfigError, Settings
 
@@ -126,6 +128,7 @@ def _run(settings: Settings, stopping: threading.Event) -> None:
         _prepare_database(settings)
         if stopping.is_set():
             return
+        _compress_static()
         counters = _empty_folder(settings.instance / "metrics")
         _start_web(processes, settings, counters)
         _wait_until_ready(processes, settings, stopping)
@@ -160,6 +163,11 @@ def _demand_free(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise StartError(f"Port {port} cannot be used ({error.strerror}): try PORT=5010 bin/run.") from None
+
+
+def _compress_static() -> None:
+    """Beside each static file what is sent of it to those who take Brotli or gzip."""
+    compress.main(["--quiet", str(config.PROJECT / "shop" / "static")])
 
 
 def _start_cashier(processes: Processes, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Addresses of static files carry their content's hash, so that a browser may keep them for ever."""
+"""Static files, served in front of Flask: compressed, with validators, at addresses that carry their content's hash."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
+from wsgiref.headers import Headers
 
 from flask import Flask
+from whitenoise import WhiteNoise
+
+from shop.web.headers import FIXED
+
+DAY = 24 * 3600
 
 
 @cache
@@ -18,8 +24,17 @@ def version(path: Path) -> str:
 
 def init_app(app: Flask) -> None:
     folder = Path(app.static_folder or "")
+    # Before Flask, so that a picture costs no session; *.br and *.gz beside a file are sent to those who take them.
+    app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]
+        app.wsgi_app, root=folder, prefix="static/", max_age=DAY, add_headers_function=_add_headers
+    )
 
     @app.url_defaults
     def add_version(endpoint: str, values: dict[str, Any]) -> None:
         if endpoint == "static" and "v" not in values and (folder / values["filename"]).is_file():
             values["v"] = version(folder / values["filename"])
+
+
+def _add_headers(headers: Headers, _path: str, _url: str) -> None:
+    for name, value in FIXED.items():
+        headers[name] = value

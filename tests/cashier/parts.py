@@ -175,7 +175,8 @@ class Cashier:
         return next(trade for trade in self.control("trades") if trade["out_trade_no"] == out_trade_no)
 
     def move_clock(self, seconds: float) -> None:
-        self.clock_file.write_text(str(float(self.clock_file.read_text() or 0) + seconds))
+        moved = float(self.clock_file.read_text() or 0) if self.clock_file.exists() else 0.0
+        self.clock_file.write_text(str(moved + seconds))
 
     def open_page(self, query: str) -> Answer:
         return fetch(f"{self.url}/gateway.do?{query}")
