@@ -147,7 +147,7 @@ def _key(owner: str) -> str:
     return f"cart:{{{owner}}}"
 
 
-def _run(script: str, owner: str, *arguments: object) -> Any:
+def _run(script: str, owner: str, *arguments: str | int) -> Any:
     return redis().eval(script, 1, _key(owner), *arguments)
 
 
@@ -174,7 +174,7 @@ def _update(owner: str, changes: Mapping[int, Mapping[str, Any]]) -> bool:
         if not lines:
             break
         is_found = True
-        swaps: list[object] = []
+        swaps: list[str | int] = []
         for product_id, (line, text) in lines.items():
             swaps += [product_id, text, replace(line, **changes[product_id]).to_json()]
         missed = {int(field) for field in _run(_SWAP, owner, KEPT_SECONDS, *swaps)}

@@ -196,10 +196,10 @@ def _merge_messages(
         return "、".join(f"「{line.name}」" for product_id, line in lines.items() if product_id in ids)
 
     said = [
-        (put, "ok", _("登录前选的 %(names)s 已放进您的购物车。", names=names(put))),
-        (already, "info", _("%(names)s 已在您的购物车里，保留您原来选的有效期。", names=names(already))),
-        (owned, "info", _("您已经报名 %(names)s，已从购物车移出。", names=names(owned))),
-        (full, "warning", _("购物车最多放 %(limit)s 门课程，%(names)s 没有放进来。", limit=LIMIT, names=names(full))),
+        (put, "ok", _("登录前选的%(names)s已放进您的购物车。", names=names(put))),
+        (already, "info", _("%(names)s已在您的购物车里，保留您原来选的有效期。", names=names(already))),
+        (owned, "info", _("您已经报名%(names)s，已从购物车移出。", names=names(owned))),
+        (full, "warning", _("购物车最多放 %(limit)s 门课程，%(names)s没有放进来。", limit=LIMIT, names=names(full))),
     ]
     return [Message(category, text) for ids, category, text in said if ids]
 

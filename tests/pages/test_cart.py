@@ -108,9 +108,9 @@ def test_logging_in_brings_the_cart_along_and_says_what_happened(person: Person)
         add(person, product, which)
     person.get("/login?next=/cart")
     page = person.follow(person.post("/login", {"username": username, "password": PASSWORD, "next": "/cart"})).text
-    assert "登录前选的 「新选的」 已放进您的购物车。" in page
-    assert "「两边都有」 已在您的购物车里，保留您原来选的有效期。" in page
-    assert "您已经报名 「已有学位」，已从购物车移出。" in page
+    assert "登录前选的「新选的」已放进您的购物车。" in page
+    assert "「两边都有」已在您的购物车里，保留您原来选的有效期。" in page
+    assert "您已经报名「已有学位」，已从购物车移出。" in page
     assert "结算 2 门课程，200.00 元" in page
 
 
