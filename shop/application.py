@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-
 from flask import Flask
 
 import shop.gateways.alipay  # noqa: F401  first: importing the SDK closes every log handler there is
 from shop import cli, models, web  # noqa: F401  models: the tables must be known to the extensions
+from shop.blueprints import (
+    account,
+    cart,
+    catalogue,
+    checkout,
+    coupons,
+    degree,
+    learning,
+    operations,
+    orders,
+    payment,
+    settlement,
+    wallet,
+)
 from shop.config import PROJECT, Settings
 from shop.extensions import csrf, db, migrate
 from shop.gateways.redis_client import connect
 
 BLUEPRINTS = (
-    "catalogue",
-    "coupons",
-    "account",
-    "cart",
-    "settlement",
-    "checkout",
-    "payment",
-    "orders",
-    "wallet",
-    "learning",
-    "degree",
-    "operations",
+    catalogue,
+    coupons,
+    account,
+    cart,
+    settlement,
+    checkout,
+    payment,
+    orders,
+    wallet,
+    learning,
+    degree,
+    operations,
 )
 
 
@@ -43,8 +54,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(PROJECT / "migrations"), render_as_batch=True)
     csrf.init_app(app)
     web.init_app(app)  # Babel and Flask-Login too
-    for name in BLUEPRINTS:
-        if importlib.util.find_spec(f"shop.blueprints.{name}"):
-            app.register_blueprint(importlib.import_module(f"shop.blueprints.{name}").bp)
+    for module in BLUEPRINTS:
+        app.register_blueprint(module.bp)
     cli.init_app(app)
     return app
