@@ -154,6 +154,7 @@ def redis_client(app: Flask) -> redis.Redis:
 
 def _empty(shop: Flask) -> None:
     shop.extensions["redis"].flushdb()
+    shop.extensions.pop("catalogue_pages", None)  # what the process remembers of it
     tables = [f'"{table.name}"' for table in reversed(db.metadata.sorted_tables)]
     with shop.app_context(), db.engine.connect() as connection:
         if connection.dialect.name == "postgresql":

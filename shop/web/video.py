@@ -18,6 +18,6 @@ def playable(link: str, origins: Iterable[str]) -> str | None:
     except ValueError:
         return None
     if (parts.scheme, parts.netloc) == PATH_ONLY:
-        is_own = link.startswith("/")  and "\\" not in link
+        is_own = link.startswith("/") and not link.startswith("//") and "\\" not in link
         return link if is_own else None
     return link if f"{parts.scheme}://{parts.netloc}" in set(origins) else None

@@ -416,15 +416,34 @@ def test_kept_pages_hold_nothing_of_a_person(person: Person, redis_client: redis
 
 
 @pytest.mark.parametrize("garbage", ["", "x", "0\n{", "0\n[1]", b"\xff\xfe"])
-def test_garbage_in_redis_counts_as_nothing(person: Person, redis_client: redis.Redis, garbage: str | bytes) -> None:
+def test_garbage_in_redis_counts_as_nothing(
+    app: Flask, person: Person, redis_client: redis.Redis, garbage: str | bytes
+) -> None:
     a_course(name="甲课")
     person.get("/courses")
     (key,) = redis_client.scan_iter("{catalogue}:page:*")
     redis_client.set(key, garbage)
+    app.extensions["catalogue_pages"].clear()
     assert "甲课" in person.get("/courses").text
     redis_client.delete(key)
     redis_client.hset(key, "a", "b")
+    app.extensions["catalogue_pages"].clear()
     assert "甲课" in person.get("/courses").text
+
+
+def test_busy_page_asks_redis_once_a_second(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    with app.test_request_context("/"):
+        fragments.shared("home", lambda: {"body": "kept"})
+        fragments.shared("home", lambda: {"body": "never"})
+        client = app.extensions["redis"]
+        monkeypatch.setattr(client, "mget", lambda *keys: asked.append(keys) or [None, None])
+        assert fragments.shared("home", lambda: {"body": "never"}) == {"body": "kept"}
+        assert asked == []
+        monkeypatch.setattr(page_cache, "MEMORY_SECONDS", 0)
+        app.extensions["catalogue_pages"].clear()
+        assert fragments.shared("home", lambda: {"body": "new"}) == {"body": "new"}
+        assert len(asked) == 1
 
 
 def test_each_language_has_its_own_kept_page(person: Person) -> None:

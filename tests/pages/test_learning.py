@@ -161,6 +161,7 @@ def test_lesson_text_keeps_what_authors_need() -> None:
         ("https://evil.example/a.mp4", False),
         ("http://media.example/a.mp4", False),
         ("//evil.example/a.mp4", False),
+        ("///evil.example/a.mp4", False),
         ("/\\evil.example/a.mp4", False),
         ("javascript:alert(1)", False),
         ("https://[", False),
