@@ -231,7 +231,6 @@ def _own_id(account_id: int, order_number: str) -> int:
 def _end(order_id: int, action: Action) -> bool:
     """Release an unpaid order once Alipay has said that no money is coming; whether it ended now."""
     attempt = payment.open_attempt_of(order_id)
-    db.session.rollback()
     if attempt and not _is_unpaid_for_good(attempt):
         return False
     with unit_of_work() as session:
