@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
@@ -11,10 +13,20 @@ from shop import clock
 from shop.enums import OrderStatus
 from shop.services import orders
 from shop.services.payment import Answer
+from shop.web import logs
 
 bp = Blueprint("orders", __name__)
 NUMBER = "<string(maxlength=32):order_number>"
+WELL_FORMED = re.compile(r"[0-9A-Z]{20}", re.ASCII)
 STATUSES = {str(int(status)): status for status in OrderStatus}
+
+
+@bp.before_request
+def note_order() -> None:
+    """The order's number on every log line of a request about it."""
+    number = (request.view_args or {}).get("order_number", "")
+    if WELL_FORMED.fullmatch(number):
+        logs.bind(order=number)
 
 
 @bp.get("/orders")

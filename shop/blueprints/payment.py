@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from shop.errors import BadNotice
 from shop.extensions import csrf
 from shop.services import orders, payment
-from shop.web import metrics
+from shop.web import logs, metrics
 
 bp = Blueprint("payment", __name__)
 log = structlog.get_logger()
@@ -24,6 +24,7 @@ def alipay_return() -> Response | tuple[str, int]:
     except BadNotice as error:
         log.warning("return refused", reason=str(error))
         return render_template("payment/returned.html"), 200
+    logs.bind(out_trade_no=out_trade_no)
     if payment.is_open(out_trade_no):
         payment.ask(out_trade_no)
     number = orders.number_of_attempt(out_trade_no)
@@ -38,11 +39,13 @@ def alipay_notify() -> tuple[str, int, dict[str, str]]:
     """``success`` after the commit only; anything else makes Alipay send it again for a day."""
     plain = {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        ruling = payment.receive(payment.alipay().read_notice(_fields()))
+        notice = payment.alipay().read_notice(_fields())
     except BadNotice as error:
         metrics.payment("bad_notice")
         log.warning("notice refused", reason=str(error))
         return "fail", 400, plain
+    logs.bind(out_trade_no=notice.field("out_trade_no", 64))
+    ruling = payment.receive(notice)
     outcome = ruling.verdict.name.lower()
     metrics.payment(outcome)
     log.info("notice", verdict=outcome, reason=ruling.reason, payment_id=ruling.payment_id)
