@@ -20,7 +20,7 @@ from shop.blueprints import (
     settlement,
     wallet,
 )
-from shop.config import PROJECT, Settings
+from shop.config import Settings
 from shop.extensions import csrf, db, migrate
 from shop.gateways.redis_client import connect
 
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["redis"] = connect(settings.redis_url)
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(PROJECT / "migrations"), render_as_batch=True)
+    migrate.init_app(app, db, directory=str(settings.migrations), render_as_batch=True)
     csrf.init_app(app)
     web.init_app(app)  # Babel and Flask-Login too
     for module in BLUEPRINTS:
