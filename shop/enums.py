@@ -5,21 +5,45 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Self
 
-from flask_babel import lazy_gettext as _
+from flask_babel import gettext
+
+
+def _(text: str) -> str:
+    """Marks a text for the message catalogue; ``Choice.label`` translates it."""
+    return text
 
 
 class Choice(IntEnum):
     """An integer choice with a label: ``OrderStatus.PENDING.label`` is 待支付 in the reader's language."""
 
-    def __new__(cls, number: int, label: object = "") -> Self:
+    chinese: str  # the label in the language of the sources, whoever reads: for what is stored
+
+    def __new__(cls, number: int, label: str = "") -> Self:
         member = int.__new__(cls, number)
         member._value_ = number
-        member._label = label  # type: ignore[attr-defined]
+        member.chinese = label
         return member
 
     @property
     def label(self) -> str:
-        return str(self._label)  # type: ignore[attr-defined]
+        return str(gettext(self.chinese))
+
+
+class Month(Choice):
+    """For days in sentences: 11月30日, 30 Nov."""
+
+    JANUARY = 1, _("1月")
+    FEBRUARY = 2, _("2月")
+    MARCH = 3, _("3月")
+    APRIL = 4, _("4月")
+    MAY = 5, _("5月")
+    JUNE = 6, _("6月")
+    JULY = 7, _("7月")
+    AUGUST = 8, _("8月")
+    SEPTEMBER = 9, _("9月")
+    OCTOBER = 10, _("10月")
+    NOVEMBER = 11, _("11月")
+    DECEMBER = 12, _("12月")
 
 
 class ProductKind(Choice):
@@ -106,8 +130,8 @@ class WhyNot(Choice):
     """Why a coupon is not used in a settlement; ``shop.rules.coupons.Reason`` fills in the numbers."""
 
     HELD = 0, _("已被待支付的订单 %(order)s 占用")
-    EXPIRED = 1, _("已于%(month)s月%(day)s日过期")
-    STARTS_LATER = 2, _("%(month)s月%(day)s日起可用")
+    EXPIRED = 1, _("已于%(month)s%(day)s日过期")
+    STARTS_LATER = 2, _("%(month)s%(day)s日起可用")
     OTHER_PRODUCT = 3, _("所属课程不在本次结算中")
     FREE_LINE = 4, _("课程免费，不需要用券")
     BELOW_MINIMUM = 5, _("还差 %(missing)s 元")

@@ -6,6 +6,7 @@ import re
 
 import structlog
 from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from redis.exceptions import RedisError
 from werkzeug.wrappers import Response
@@ -17,7 +18,7 @@ from shop.forms.settlement import CheckoutForm, seen_amounts
 from shop.gateways.settlement_store import Settlement
 from shop.services import cart, checkout, payment, settlement
 from shop.services.checkout import Placed
-from shop.web import metrics
+from shop.web import logs, metrics
 from shop.web.errors import note_refusal
 from shop.web.sessions import cart_owner
 
@@ -31,7 +32,7 @@ log = structlog.get_logger()
 def place_order() -> Response | tuple[str, int]:
     form = CheckoutForm()
     if not form.validate_on_submit():
-        problems = "；".join(str(error) for errors in form.errors.values() for error in errors)
+        problems = _("；").join(str(error) for errors in form.errors.values() for error in errors)
         return _refused(None, status=422, problem=problems, shown_fen=form.money.data)
     try:
         placed = _place(form)
@@ -55,6 +56,7 @@ def _place(form: CheckoutForm) -> Placed:
         method=payment_method(),
     )
     metrics.order_placed()
+    logs.bind(order=placed.order_number)
     _forget(settled)
     return placed
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from shop.enums import WhyNot
+from shop.enums import Month, WhyNot
 from shop.errors import CouponBelowMinimum
 from shop.money import to_yuan
 from shop.rules.pricing import Choice, Coupon, Line, price, reaches_minimum
@@ -18,7 +18,7 @@ from shop.rules.pricing import Choice, Coupon, Line, price, reaches_minimum
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a coupon is not used: one kind with its numbers (amounts as yuan text)."""
+    """Why a coupon is not used: one kind with its numbers (amounts as yuan text, the month as a Month)."""
 
     kind: WhyNot
     facts: Mapping[str, object] = field(default_factory=dict)
@@ -26,7 +26,9 @@ class Reason:
     @property
     def text(self) -> str:
         """The sentence for the buyer, in the reader's language: 还差 200.00 元."""
-        return self.kind.label % self.facts
+        return self.kind.label % {
+            name: fact.label if isinstance(fact, Month) else fact for name, fact in self.facts.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _not_now(
         return None
     is_over = now > coupon.valid_until
     day = local_date(coupon.valid_until if is_over else coupon.valid_from)
-    return Reason(WhyNot.EXPIRED if is_over else WhyNot.STARTS_LATER, {"month": day.month, "day": day.day})
+    return Reason(WhyNot.EXPIRED if is_over else WhyNot.STARTS_LATER, {"month": Month(day.month), "day": day.day})
 
 
 def _not_here(coupon: Coupon, settlement: _Settlement) -> Reason:

@@ -193,7 +193,8 @@ def _merge_messages(
     full: Collection[int],
 ) -> list[Message]:
     def names(ids: Collection[int]) -> str:
-        return "、".join(f"「{line.name}」" for product_id, line in lines.items() if product_id in ids)
+        found = (line.name for product_id, line in lines.items() if product_id in ids)
+        return str(_("、").join(_("「%(name)s」", name=name) for name in found))
 
     said = [
         (put, "ok", _("登录前选的%(names)s已放进您的购物车。", names=names(put))),

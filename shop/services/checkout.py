@@ -154,7 +154,7 @@ def _detail(account_id: int, line: Offer, priced: pricing.PricedLine) -> OrderDe
         beli=priced.beli_share,
         beli_fen=priced.beli_share_fen,
         actual_amount_fen=priced.due_fen,
-        valid_period_display=line.period.label,
+        valid_period_display=line.period.chinese,
         valid_period=int(line.period),
     )
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import CouponKind, CouponStatus, ProductKind
+from shop.enums import CouponKind, CouponStatus, Month, ProductKind
 from shop.errors import ClaimRefused, CodeRefused, NotFound
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Coupon, CouponCode, CouponRecord, Order, Product
@@ -248,7 +248,7 @@ def _why_refused(session: Session, account_id: int, coupon_id: int, today: date)
         return ClaimRefused(coupon=coupon.name, reason=_("领取已经结束。"))
     opens = coupon.open_date
     return ClaimRefused(
-        coupon=coupon.name, reason=_("%(month)s月%(day)s日开始领取。", month=opens.month, day=opens.day)
+        coupon=coupon.name, reason=_("%(month)s%(day)s日开始领取。", month=Month(opens.month).label, day=opens.day)
     )
 
 

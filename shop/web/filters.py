@@ -9,9 +9,8 @@ from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
 from shop import clock
+from shop.enums import Month
 from shop.money import to_yuan
-
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def localtime(instant: datetime) -> str:
@@ -29,7 +28,7 @@ def _day(day: date) -> str:
     is_this_year = day.year == clock.local_date(clock.now()).year
     locale = get_locale()
     if locale is not None and locale.language == "en":
-        return f"{day.day} {MONTHS[day.month - 1]}" + ("" if is_this_year else f" {day.year}")
+        return f"{day.day} {Month(day.month).label}" + ("" if is_this_year else f" {day.year}")
     return ("" if is_this_year else f"{day.year}年") + f"{day.month}月{day.day}日"
 
 
