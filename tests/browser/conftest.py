@@ -1,0 +1,120 @@
+"""Chromium, once a run; a shop with the demo's catalogue and people, fresh for each test."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, sync_playwright
+
+from shop import clock
+from shop.config import PROJECT, Settings
+from shop.services import demo
+from tests.browser.visitor import DESKTOP, PHONE, WITHOUT_SCRIPTS, Visitor
+from tests.cashier.parts import Cashier
+from tests.run import BROWSERS
+
+PICTURES = PROJECT / "test-results"
+Open = Callable[..., Visitor]
+_failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    item.stash[_failed] = item.stash.get(_failed, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def demo_copy(shop: Flask, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database with nothing but the demo in it; loading takes seconds, copying milliseconds."""
+    if not database_url.startswith("sqlite:///"):
+        pytest.skip("the browser's tests run on SQLite")
+    with shop.app_context():
+        demo.load(clock.now())
+    copy = tmp_path_factory.mktemp("demo") / "demo.sqlite3"
+    _copy(Path(database_url.removeprefix("sqlite:///")), copy)
+    return copy
+
+
+@pytest.fixture
+def served(demo_copy: Path, app: Flask, alipay: Cashier, database_url: str) -> Flask:
+    """The shop with the demo in it, served on its public address, and the cashier beside it."""
+    _copy(demo_copy, Path(database_url.removeprefix("sqlite:///")))
+    return app
+
+
+@pytest.fixture
+def open_browser(
+    chromium: Browser, served: Flask, settings: Settings, alipay: Cashier, request: pytest.FixtureRequest
+) -> Iterator[Open]:
+    """``open_browser(**options)`` is a visitor of his own; when the test ends, none may have complained."""
+    visitors: list[Visitor] = []
+
+    def one_more(**options: Any) -> Visitor:
+        visitor = Visitor(chromium, settings.public_url, (alipay.url, alipay.page_origin), **(DESKTOP | options))
+        visitors.append(visitor)
+        return visitor
+
+    yield one_more
+    name = re.sub(r"[^\w.-]+", "_", request.node.name)
+    for number, visitor in enumerate(visitors):
+        if request.node.stash.get(_failed, False):
+            visitor.picture(PICTURES / f"{name}-{number}.png")
+        visitor.close()
+    for visitor in visitors:
+        visitor.check()
+
+
+@pytest.fixture
+def visitor(open_browser: Open) -> Visitor:
+    """Somebody at a desk."""
+    return open_browser()
+
+
+@pytest.fixture
+def phone(open_browser: Open) -> Visitor:
+    return open_browser(**PHONE)
+
+
+@pytest.fixture
+def plain(open_browser: Open) -> Visitor:
+    """Somebody at a desk with scripts off."""
+    return open_browser(**WITHOUT_SCRIPTS)
+
+
+@pytest.fixture
+def take(request: pytest.FixtureRequest) -> Callable[[Visitor, str], None]:
+    """``take(visitor, "cart")`` makes a picture when SCREENSHOTS=1, for people to look at."""
+
+    def picture(visitor: Visitor, name: str) -> None:
+        if os.environ.get("SCREENSHOTS"):
+            visitor.picture(PICTURES / f"{name}.png")
+
+    return picture
+
+
+def _copy(source: Path, target: Path) -> None:
+    with sqlite3.connect(source) as read, sqlite3.connect(target) as write:
+        read.backup(write)
+    read.close()
+    write.close()
