@@ -153,7 +153,11 @@ def _run(script: str, owner: str, *arguments: str | int) -> Any:
 
 def _read(owner: str) -> dict[int, tuple[StoredLine, str]]:
     """Each line that is ours, with the text it was read from."""
-    flat = _run(_READ, owner, KEPT_SECONDS)
+    try:
+        flat = _run(_READ, owner, KEPT_SECONDS)
+    except UnicodeDecodeError:  # bytes that are no text hide every line, today's and tomorrow's
+        clear(owner)
+        return {}
     found = {}
     for field, text in zip(flat[::2], flat[1::2], strict=True):
         product_id, line = _id(field), _line(text)

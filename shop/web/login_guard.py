@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from flask import current_app
+from redis.exceptions import ResponseError
 
 from shop.web import throttle
 
@@ -33,14 +34,20 @@ def succeeded(name: str, address: str) -> None:
     """Forget this address's failures for the account, and remember that its owner comes from there."""
     throttle.forget("login_pair", name, address)
     client, key = current_app.extensions["redis"], _key(name)
-    client.lrem(key, 0, _digest(address))
+    try:
+        client.lrem(key, 0, _digest(address))
+    except ResponseError:  # no list of ours (safety.md F16)
+        client.delete(key)
     client.lpush(key, _digest(address))
     client.ltrim(key, 0, MOST_KNOWN - 1)
     client.expire(key, KNOWN_SECONDS)
 
 
 def _is_known(name: str, address: str) -> bool:
-    return current_app.extensions["redis"].lpos(_key(name), _digest(address)) is not None
+    try:
+        return current_app.extensions["redis"].lpos(_key(name), _digest(address)) is not None
+    except ResponseError:  # no list of ours (safety.md F16)
+        return False
 
 
 def _key(name: str) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app
 from limits import RateLimitItem, parse
 from limits.storage import RedisStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from shop.config import Settings
 from shop.errors import TooManyTries
@@ -36,25 +38,36 @@ LIMITS: dict[str, RateLimitItem] = {
 def hit(name: str, *who: object) -> None:
     """Count one try. Raises TooManyTries (429, with the seconds to wait) when the limit is reached."""
     limiter, limit, key = _limiter(), LIMITS[name], _key(who)
-    if not limiter.hit(limit, name, key):
+    if not _ask(limiter.hit, limit, name, key):
         raise TooManyTries(seconds=_wait(limiter, limit, name, key))
 
 
 def count(name: str, *who: object) -> None:
     """Count one try and say nothing."""
-    _limiter().hit(LIMITS[name], name, _key(who))
+    _ask(_limiter().hit, LIMITS[name], name, _key(who))
 
 
 def check(name: str, *who: object) -> None:
     """Raise TooManyTries when no try is left, without counting one."""
     limiter, limit, key = _limiter(), LIMITS[name], _key(who)
-    if not limiter.test(limit, name, key):
+    if not _ask(limiter.test, limit, name, key):
         raise TooManyTries(seconds=_wait(limiter, limit, name, key))
 
 
 def forget(name: str, *who: object) -> None:
     """Start counting anew, after a success."""
     _limiter().clear(LIMITS[name], name, _key(who))
+
+
+def _ask(question: Callable[..., bool], limit: RateLimitItem, name: str, key: str) -> bool:
+    """The answer; what lies under the key and is no count of ours counts as nothing and goes (safety.md F16)."""
+    try:
+        return question(limit, name, key)
+    except (ResponseError, ValueError) as error:
+        if type(error) in (ReadOnlyError, OutOfMemoryError):
+            raise
+        _limiter().clear(limit, name, key)
+        return question(limit, name, key)
 
 
 def _wait(limiter: MovingWindowRateLimiter, limit: RateLimitItem, name: str, key: str) -> int:
