@@ -8,7 +8,22 @@ import pytest
 from flask import Flask
 
 from shop.config import Settings
-from tests.faults.crowd import Crowd
+from tests.faults.crowd import PROCESSES, Crowd
+from tests.faults.processes import Web
+
+WEB_THREADS = 8  # in each process
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only_on(database): the fault exists on this database only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what cannot happen on this run's database; the other run has it."""
+    database = config.getoption("--database")
+    elsewhere = [item for item in items if (mark := item.get_closest_marker("only_on")) and mark.args != (database,)]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if item not in elsewhere]
 
 
 @pytest.fixture(scope="module")
@@ -17,3 +32,11 @@ def crowd(shop: Flask, settings: Settings) -> Iterator[Crowd]:
     people = Crowd(settings)
     yield people
     people.go_home()
+
+
+@pytest.fixture(scope="module")
+def web(shop: Flask, environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """The production server on this worker's parts, with several processes."""
+    server = Web(environ, tmp_path_factory.mktemp("web") / "log", workers=PROCESSES, threads=WEB_THREADS).start()
+    yield server
+    server.stop()

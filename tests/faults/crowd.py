@@ -5,21 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
-
-import sqlalchemy as sa
 
 from shop import create_app
 from shop.config import Settings
-from shop.extensions import db
 from shop.web.flask_config import POSTGRES_LIMITS
+from tests.faults.barrier import SECONDS, barrier, until_waiting
 
 PROCESSES = 2
 THREADS = 12  # in each process; a connection each, below the pool's fifteen
-SECONDS = 30  # until the whole crowd must have reached the barrier
 
 
 class Crowd:
@@ -39,44 +35,11 @@ class Crowd:
             ready.result()
         with barrier(table):
             shares = [self._pool.submit(_call_all, task, calls[i::PROCESSES]) for i in range(PROCESSES)]
-            _until_they_wait()
+            until_waiting(PROCESSES * THREADS)
         return sum((share.result() for share in shares), Counter())
 
     def go_home(self) -> None:
         self._pool.shutdown()
-
-
-@contextmanager
-def barrier(table: str) -> Iterator[None]:
-    """Reads of the table go on, writes wait until the end of the block."""
-    engine = sa.create_engine(db.engine.url)
-    with engine.connect() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(sa.text(f'LOCK TABLE "{table}" IN SHARE MODE'))
-        else:
-            connection.rollback()
-            connection = connection.execution_options(sqlite_begin="IMMEDIATE")
-            connection.execute(sa.text("SELECT 1"))
-        yield
-        connection.rollback()
-    engine.dispose()
-
-
-def _until_they_wait() -> None:
-    """PostgreSQL says who waits for a lock; SQLite has no such list, and gets a second."""
-    if db.engine.dialect.name != "postgresql":
-        time.sleep(1)
-        return
-    waiting = sa.text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    engine = sa.create_engine(db.engine.url, isolation_level="AUTOCOMMIT")
-    end = time.monotonic() + SECONDS
-    with engine.connect() as connection:
-        while connection.execute(waiting).scalar_one() < PROCESSES * THREADS:
-            assert time.monotonic() < end, "the crowd never reached the barrier"
-            time.sleep(0.02)
-    engine.dispose()
 
 
 _shop: Any = None  # of a process of the crowd
