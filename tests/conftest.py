@@ -36,8 +36,11 @@ def worker(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("instance")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of this worker's shop. Removed last: Redis is told to stop through a socket in it."""
+    folder = tmp_path_factory.mktemp("instance")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +111,6 @@ def shop(settings: Settings, environ: dict[str, str]) -> Iterator[Flask]:
     yield app
     with app.app_context():
         db.engine.dispose()
-    shutil.rmtree(settings.instance, ignore_errors=True)
 
 
 @pytest.fixture()

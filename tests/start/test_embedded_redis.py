@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import redis
@@ -16,6 +17,17 @@ import redis
 from shop import embedded_redis
 from shop.config import PROJECT
 from shop.gateways.redis_client import connect
+
+STARTER = """
+import sys, pathlib
+from shop import embedded_redis
+from shop.gateways.redis_client import connect
+print("ready", flush=True)
+sys.stdin.readline()
+url = embedded_redis.ensure(pathlib.Path(sys.argv[1]))
+connect(url).incr("started")
+print(url)
+"""
 
 
 @pytest.fixture
@@ -44,14 +56,21 @@ def test_data_survive_a_kill(data: Path):
 
 def test_racing_starters_share_one_server(data: Path):
     """F19: never one store per process."""
-    code = (
-        f"from pathlib import Path; from shop import embedded_redis; print(embedded_redis.ensure(Path({str(data)!r})))"
-    )
-    starters = [subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE) for _ in range(4)]
-    urls = {starter.communicate()[0].decode().strip() for starter in starters}
+    starters = [
+        subprocess.Popen([sys.executable, "-c", STARTER, data], cwd=PROJECT, stdin=PIPE, stdout=PIPE, text=True)
+        for _ in range(4)
+    ]
+    for starter in starters:
+        assert starter.stdout
+        assert starter.stdout.readline() == "ready\n"
+    for starter in starters:  # all have loaded: now they really race
+        assert starter.stdin
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+    urls = {starter.communicate()[0].strip() for starter in starters}
     assert [starter.returncode for starter in starters] == [0] * 4
     assert len(urls) == 1
-    assert server_pid(urls.pop()) == int((data / "redis.pid").read_text())
+    assert connect(urls.pop()).get("started") == "4", "somebody counted on a server of his own"
 
 
 def test_a_second_start_attaches(data: Path):
