@@ -24,7 +24,8 @@ def to_html(text: str) -> Markup:
     for token in tokens:
         _lower_heading(token)
     html = _PARSER.renderer.render(tokens, _PARSER.options, {})
-    return Markup(  # nosec B704  nh3 has cleaned it: only listed tags, attributes and link schemes are left
+    # nh3 has cleaned it: only listed tags, attributes and link schemes are left
+    return Markup(  # nosec B704
         nh3.clean(
             html,
             tags=_TAGS,
