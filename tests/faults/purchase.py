@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import func, select
 
-from shop.enums import PaymentMethod
+from shop.enums import CouponStatus, PaymentMethod
 from shop.extensions import db, unit_of_work
 from shop.gateways.settlement_store import Pick, Settlement
-from shop.models import Account, Course, Order, PricePolicy, Product
+from shop.models import (
+    Account,
+    CouponRecord,
+    Course,
+    Order,
+    OrderDetail,
+    Payment,
+    PricePolicy,
+    Product,
+    TransactionRecord,
+)
 from shop.services import checkout, payment
-from tests.builders import a_course, plan_of
+from tests.builders import a_claimed, a_course, a_student, plan_of
 from tests.cashier.parts import Cashier, fetch
 from tests.person import Person
 
@@ -57,6 +68,27 @@ def settle(person: Person, product: Product) -> dict[str, str]:
     """Buy now, up to the settlement's page; the fields of its pay form."""
     page = person.follow(person.post("/settlement", {"product": product.id, "policy": plan_of(product).id}))
     return person.form(page, "checkout")
+
+
+def at_the_button(app: Flask) -> tuple[Person, int, dict[str, str]]:
+    """Somebody who is about to press 立即支付 for a course, with a coupon and 贝里."""
+    student, course = a_student(beli=30), a_course()
+    a_claimed(student, flat=1_000)
+    person = Person(app).sign_in(student.username)
+    settle(person, course)
+    choices = person.form(person.get("/settlement"), "choices")
+    page = person.follow(person.post("/settlement/choices", {**choices, "use": "all_beli"}))
+    form = person.form(page, "checkout")
+    assert (form["money"], form["balance"]) == ("60.00", "30")
+    return person, student.id, form
+
+
+def assert_bought_once(student_id: int) -> None:
+    """What ``at_the_button`` was about is one order now."""
+    assert count(Order) == count(OrderDetail) == count(Payment) == 1
+    assert count(CouponRecord, CouponRecord.status == CouponStatus.USED) == 1
+    assert balance_of(student_id) == 0
+    assert count(TransactionRecord) == 2  # given for the test, taken for the order
 
 
 def pay_unheard(alipay: Cashier, order_number: str) -> str:

@@ -14,37 +14,31 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from shop.enums import CouponStatus, NoticeVerdict, OrderStatus
+from shop.enums import NoticeVerdict, OrderStatus
 from shop.extensions import db
 from shop.gateways.settlement_store import Settlement
 from shop.models import (
-    CouponRecord,
     EnrolledCourse,
     EnrolledDegreeCourse,
-    Order,
-    OrderDetail,
-    Payment,
     PaymentNotice,
     StudyRecord,
-    TransactionRecord,
 )
 from tests.audit import assert_audit_clean
-from tests.builders import a_claimed, a_course, a_degree, a_student
+from tests.builders import a_course, a_degree, a_student
 from tests.cashier.parts import Cashier
 from tests.faults.barrier import barrier, until_waiting
 from tests.faults.processes import Web
 from tests.faults.purchase import (
-    balance_of,
+    assert_bought_once,
+    at_the_button,
     count,
     fingerprint,
     only_number,
     paid_notice,
     place,
-    settle,
     settlements,
     the_order,
 )
-from tests.person import Person
 
 CHECKOUT = ["orders", "order_detail", "coupon_record", "account", "transaction_record", "payment"]
 NOTIFY = ["payment", "orders", "order_detail", "enrolled_course", "enrolled_degree_course", "study_record"]
@@ -108,26 +102,6 @@ def test_f03_a_checkout_killed_after_its_commit_leads_to_the_same_order(app: Fla
     assert f"/orders/{number}/payments" in server.get(f"/orders/{number}", person).text
     assert f"{number}01" in server.post("/checkout", form, person).headers["Location"]
     assert_bought_once(student_id)
-
-
-def at_the_button(app: Flask) -> tuple[Person, int, dict[str, str]]:
-    """Somebody who is about to press 立即支付 for a course, with a coupon and 贝里."""
-    student, course = a_student(beli=30), a_course()
-    a_claimed(student, flat=1_000)
-    person = Person(app).sign_in(student.username)
-    settle(person, course)
-    choices = person.form(person.get("/settlement"), "choices")
-    page = person.follow(person.post("/settlement/choices", {**choices, "use": "all_beli"}))
-    form = person.form(page, "checkout")
-    assert (form["money"], form["balance"]) == ("60.00", "30")
-    return person, student.id, form
-
-
-def assert_bought_once(student_id: int) -> None:
-    assert count(Order) == count(OrderDetail) == count(Payment) == 1
-    assert count(CouponRecord, CouponRecord.status == CouponStatus.USED) == 1
-    assert balance_of(student_id) == 0
-    assert count(TransactionRecord) == 2  # given for the test, taken for the order
 
 
 # ---------------------------------------------------------------- notices
