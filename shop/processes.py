@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -90,10 +90,8 @@ class Processes:
             child.signal(signal.SIGTERM)
         end = time.monotonic() + GRACE_SECONDS
         for child in self.children:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 child.process.wait(max(0.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             child.signal(signal.SIGKILL)  # the group may outlive its leader
             child.process.wait()
 
@@ -217,11 +215,17 @@ def _start_jobs(processes: Processes, counters: Path) -> None:
     processes.start("jobs", consumer, PROMETHEUS_MULTIPROC_DIR=str(counters))
 
 
-def _start_web(processes: Processes, settings: Settings, counters: Path) -> None:
-    options = ["--interface", "wsgi", "--host", HOST, "--port", str(settings.port), "--no-ws"]
+def web_command(port: int, app: str = "wsgi:app") -> list[str]:
+    """What follows ``python`` to serve the shop; ``bench`` serves another app the same way."""
+    options = ["--interface", "wsgi", "--host", HOST, "--port", str(port), "--no-ws"]
     size = ["--workers", str(WEB_WORKERS), "--blocking-threads", str(WEB_THREADS), "--backpressure", "64"]
-    command = ["-m", "granian", *options, *size, "--respawn-failed-workers", "wsgi:app"]
-    processes.start("web", command, PROMETHEUS_MULTIPROC_DIR=str(counters))
+    # A worker that still loads does not hear TERM: without its own time limit granian waits for it forever.
+    workers = ["--respawn-failed-workers", "--workers-kill-timeout", str(GRACE_SECONDS // 2)]
+    return ["-m", "granian", *options, *size, *workers, app]
+
+
+def _start_web(processes: Processes, settings: Settings, counters: Path) -> None:
+    processes.start("web", web_command(settings.port), PROMETHEUS_MULTIPROC_DIR=str(counters))
 
 
 def _empty_folder(folder: Path) -> Path:
