@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 CHUNK = 65536
 REDIS_COMMAND = re.compile(rb"(?:^|\n)\*\d+\r\n\$")
@@ -60,35 +61,38 @@ class Proxy:
                 threading.Thread(target=pump, args=pair, daemon=True).start()
 
     def _there(self, client: socket.socket, server: socket.socket) -> None:
-        for data in _received(client):
-            if self.error:
-                client.sendall(b"-%s\r\n" % self.error * len(REDIS_COMMAND.findall(data)))
-                continue
-            server.sendall(data)
-            if self.lost_after and self.lost_after in data:
-                self.hangs = True
-                time.sleep(0.3)  # for the server to do it
-                break
-        _end(client, server)
+        with _ending(client, server):
+            for data in _received(client):
+                if self.error:
+                    client.sendall(b"-%s\r\n" % self.error * len(REDIS_COMMAND.findall(data)))
+                    continue
+                server.sendall(data)
+                if self.lost_after and self.lost_after in data:
+                    self.hangs = True
+                    time.sleep(0.3)  # for the server to do it
+                    break
 
     def _back(self, client: socket.socket, server: socket.socket) -> None:
-        for data in _received(server):
-            time.sleep(self.delay)
-            if self.hangs:
-                continue
-            try:
-                client.sendall(data)
-            except OSError:
-                break
-        _end(client, server)
+        with _ending(client, server):
+            for data in _received(server):
+                time.sleep(self.delay)
+                if not self.hangs:
+                    client.sendall(data)
+
+
+@contextmanager
+def _ending(*sockets: socket.socket) -> Iterator[None]:
+    """Whichever way one direction ends, the other ends with it."""
+    try:
+        yield
+    except OSError:
+        pass
+    _end(*sockets)
 
 
 def _received(source: socket.socket) -> Iterator[bytes]:
-    try:
-        while data := source.recv(CHUNK):
-            yield data
-    except OSError:  # the other pump has ended it
-        pass
+    while data := source.recv(CHUNK):
+        yield data
 
 
 def _end(*sockets: socket.socket) -> None:
