@@ -254,9 +254,7 @@ class Course(Product):
     attachment_path: Mapped[str | None] = mapped_column(String(128))
 
     sub_category: Mapped[CourseSubCategory] = relationship()
-    degree_course: Mapped[DegreeCourse | None] = relationship(
-        foreign_keys=[degree_course_id], back_populates="modules"
-    )
+    degree_course: Mapped[DegreeCourse | None] = relationship(foreign_keys=[degree_course_id], back_populates="modules")
     detail: Mapped[CourseDetail | None] = relationship(cascade="all, delete-orphan")
     chapters: Mapped[list[CourseChapter]] = relationship(
         order_by="CourseChapter.chapter", back_populates="course", cascade="all, delete-orphan"
@@ -978,7 +976,9 @@ def _allow_only_the_choices() -> None:
         for column in table.columns:
             if isinstance(column.type, EnumNumber):
                 numbers = ", ".join(str(int(choice)) for choice in column.type.choices)
-                table.append_constraint(CheckConstraint(f'"{column.name}" IN ({numbers})', name=f"{column.name}_choice"))
+                table.append_constraint(
+                    CheckConstraint(f'"{column.name}" IN ({numbers})', name=f"{column.name}_choice")
+                )
 
 
 _allow_only_the_choices()

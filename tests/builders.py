@@ -51,7 +51,9 @@ def a_student(beli: int = 0, **values: Any) -> Account:
 
 def a_course(*price_fens: int, **values: Any) -> Course:
     """A course on sale with one free and one paid lesson, and a plan per price: 1 month, 2 months, 3 months …"""
-    course = Course(**{"name": f"课程{next(_numbers)}", "brief": "一门课", "sub_category_id": _sub_category(), **values})
+    course = Course(
+        **{"name": f"课程{next(_numbers)}", "brief": "一门课", "sub_category_id": _sub_category(), **values}
+    )
     course.policies = _plans(price_fens or (10_000,), [ValidPeriod.MONTH, ValidPeriod.TWO_MONTHS, ValidPeriod.YEAR])
     course.chapters = [
         CourseChapter(
@@ -72,11 +74,15 @@ def a_degree(price_fen: int = 100_000, modules: int = 2, **values: Any) -> Degre
     degree.policies = _plans((price_fen,), [ValidPeriod.TWO_YEARS])
     _added(degree)
     for order in range(modules):
-        a_course(name=f"{degree.name} 模块{order}", course_type=CourseType.MODULE, degree_course_id=degree.id, order=order)
+        a_course(
+            name=f"{degree.name} 模块{order}", course_type=CourseType.MODULE, degree_course_id=degree.id, order=order
+        )
     return degree
 
 
-def a_coupon(product: Product | None = None, *, flat: int = 0, percent: int = 0, above: int = 0, **values: Any) -> Coupon:
+def a_coupon(
+    product: Product | None = None, *, flat: int = 0, percent: int = 0, above: int = 0, **values: Any
+) -> Coupon:
     """立减 ``flat`` fen, 满减 with ``above``, or 折扣 (``percent`` is what is paid); claimable and usable now."""
     kind = CouponKind.PERCENT if percent else CouponKind.THRESHOLD if above else CouponKind.FLAT
     today = today_in_shanghai()

@@ -17,7 +17,7 @@ from shop.config import Settings
 from shop.extensions import db
 
 
-@pytest.fixture()
+@pytest.fixture
 def empty(settings: Settings, tmp_path: Path) -> Iterator[Flask]:
     """A shop on a database without any table."""
     url = make_url(settings.database_url)
