@@ -10,6 +10,7 @@ from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
 from shop import clock
+from shop.blueprints.order_timeline import timeline
 from shop.enums import OrderStatus
 from shop.services import orders
 from shop.services.payment import Answer
@@ -49,6 +50,7 @@ def page(order_number: str) -> str:
         "orders/page.html",
         view=view,
         order=view.order,
+        events=timeline(view),
         is_being_confirmed=view.is_pending and "returned" in request.args,
         seconds_left=int((view.order.expires_at - clock.now()).total_seconds()),
     )
@@ -65,8 +67,9 @@ def pay(order_number: str) -> Response:
 def inquire(order_number: str) -> Response:
     """Ask Alipay now: for the buyer who has paid while neither notice nor return has come."""
     answer = orders.inquire(current_user.id, order_number)
-    if answer in (Answer.UNPAID, Answer.NOT_EXIST):
+    if answer in (Answer.UNPAID, Answer.NOT_EXIST):  # nothing is being confirmed then
         flash(_("支付宝还没有收到这笔付款。"), "info")
+        return redirect(url_for("orders.page", order_number=order_number), 303)
     if answer is Answer.UNKNOWN:
         flash(_("暂时查不到付款结果，请稍后再试。付款不会丢失。"), "warning")
     return redirect(url_for("orders.page", order_number=order_number, returned=1), 303)

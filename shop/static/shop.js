@@ -3,16 +3,18 @@
 
 const two = (n) => String(n).padStart(2, "0");
 
+const ticking = new WeakMap(); // a swapped page starts its countdowns anew
+
 function countDown(root) {
-  for (const left of root.querySelectorAll("[data-seconds-left]:not([data-running])")) {
-    left.dataset.running = "yes";
+  for (const left of root.querySelectorAll("[data-seconds-left]")) {
+    clearTimeout(ticking.get(left));
     const end = performance.now() + Number(left.dataset.secondsLeft) * 1000;
     const tick = () => {
       const seconds = Math.max(0, Math.ceil((end - performance.now()) / 1000));
       const hours = Math.floor(seconds / 3600);
       const clock = `${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
       left.textContent = seconds ? (hours ? `${hours}:${clock}` : clock) : left.dataset.over;
-      if (seconds && left.isConnected) setTimeout(tick, 1000);
+      if (seconds && left.isConnected) ticking.set(left, setTimeout(tick, 1000));
     };
     left.hidden = false;
     tick();
