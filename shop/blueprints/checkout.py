@@ -6,12 +6,11 @@ import re
 
 import structlog
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from redis.exceptions import RedisError
 from werkzeug.wrappers import Response
 
-from shop.blueprints.settlement_page import render
+from shop.blueprints.settlement_page import problems, render
 from shop.enums import PaymentMethod
 from shop.errors import SettlementGone, ShopError
 from shop.forms.settlement import CheckoutForm, seen_amounts
@@ -32,8 +31,7 @@ log = structlog.get_logger()
 def place_order() -> Response | tuple[str, int]:
     form = CheckoutForm()
     if not form.validate_on_submit():
-        problems = _("；").join(str(error) for errors in form.errors.values() for error in errors)
-        return _refused(None, status=422, problem=problems, shown_fen=form.money.data)
+        return _refused(None, status=422, problem=problems(form), shown_fen=form.money.data)
     try:
         placed = _place(form)
     except ShopError as refusal:

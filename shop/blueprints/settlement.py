@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from flask import Blueprint, abort, redirect, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
-from shop.blueprints.settlement_page import render
+from shop.blueprints.settlement_page import problems, render
 from shop.errors import SettlementGone
 from shop.forms.settlement import ChoicesForm, SettleForm, line_coupons
 from shop.services import cart, settlement
@@ -40,11 +41,12 @@ def page() -> Response | tuple[str, int]:
 
 @bp.post("/settlement/choices")
 @login_required
-def choose() -> Response:
+def choose() -> Response | tuple[str, int]:
     form = ChoicesForm()
-    coupons = line_coupons(request.form.items())
+    coupons = line_coupons(request.form.items(multi=True))
     if not form.validate_on_submit() or coupons is None:
-        abort(422)
+        problem = problems(form) or _("优惠券的选择不完整，请重新选择。")
+        return render(settlement.view(current_user.id), problem=problem), 422
     settlement.change(
         current_user.id,
         line_coupons=coupons,

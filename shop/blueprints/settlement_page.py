@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import render_template
+from flask_babel import gettext as _
 
 from shop import clock
 from shop.errors import ShopError
+from shop.forms import Form
 from shop.services.settlement import SettlementLine, SettlementView
 
 
@@ -39,6 +41,11 @@ def render(
         shown_fen=shown_fen,
         seconds_left=int((view.expires_at - clock.now()).total_seconds()),
     )
+
+
+def problems(form: Form) -> str:
+    """What is wrong with a form, in one line."""
+    return _("；").join(str(error) for errors in form.errors.values() for error in errors)
 
 
 def _change(line: SettlementLine, seen: Mapping[str, int] | None) -> Change | None:

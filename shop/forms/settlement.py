@@ -8,12 +8,13 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _
 from wtforms import HiddenField
-from wtforms.validators import Length
+from wtforms.validators import Regexp
 
 from shop.forms import DIGITS, Form, StrictInteger, YuanField, required
 from shop.forms.cart import IdList
 from shop.money import from_yuan
 
+TOKEN = re.compile(r"[0-9A-Za-z_-]{1,64}\Z", re.ASCII)
 COUPON_FIELD = re.compile(r"coupon-([1-9][0-9]{0,9})", re.ASCII)
 SEEN_FIELD = re.compile(r"seen-(list|price)-([1-9][0-9]{0,9})", re.ASCII)
 
@@ -46,23 +47,22 @@ class SignedYuanField(YuanField):
 class CheckoutForm(Form):
     """What 立即支付 posts: which settlement the page showed, the 贝里 to use and the amount shown."""
 
-    token = HiddenField(validators=[required(), Length(max=64)])
+    token = HiddenField(validators=[required(), Regexp(TOKEN, message=_("包含不能使用的字符。"))])
     balance: Any = StrictInteger(_("使用贝里"), validators=[required()])
     money: Any = SignedYuanField(_("应付金额"), validators=[required()])
 
 
 def line_coupons(fields: Iterable[tuple[str, str]]) -> dict[int, int] | None:
-    """Coupon record by product from the ``coupon-<product>`` fields; None when one of them is malformed."""
-    chosen = {}
+    """Coupon record by product from the ``coupon-<product>`` fields; None when one is malformed or was sent twice."""
+    chosen: dict[int, int] = {}
     for name, value in fields:
         match = COUPON_FIELD.fullmatch(name)
         if match is None:
             continue
-        if not DIGITS.fullmatch(value):
+        if not DIGITS.fullmatch(value) or int(match[1]) in chosen:
             return None
-        if int(value):
-            chosen[int(match[1])] = int(value)
-    return chosen
+        chosen[int(match[1])] = int(value)
+    return {product_id: record_id for product_id, record_id in chosen.items() if record_id}
 
 
 def seen_amounts(fields: Iterable[tuple[str, str]]) -> dict[int, dict[str, int]]:

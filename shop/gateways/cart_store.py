@@ -195,13 +195,13 @@ def _line(text: str) -> StoredLine | None:
     try:
         raw = json.loads(text)
         line = StoredLine(raw["policy"], raw["seen_fen"], raw["name"], raw["added"], raw["selected"])
-    except (ValueError, TypeError, KeyError, RecursionError):
+        line.name.encode()  # half a surrogate pair is text for JSON, but cannot be sent to anybody
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     numbers = (line.policy_id, line.seen_fen, line.added)
     is_ours = (
         all(type(number) is int and 0 <= number < 2**53 for number in numbers)
         and line.policy_id <= LARGEST_ID
         and type(line.is_selected) is bool
-        and isinstance(line.name, str)
     )
     return line if is_ours else None

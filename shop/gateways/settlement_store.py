@@ -7,11 +7,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from shop.clock import now
+from shop.gateways.cart_store import LARGEST_ID
 
 TTL = timedelta(minutes=30)
 # Only the settlement that became an order is cleared, not a newer one made meanwhile in another tab.
@@ -65,19 +67,33 @@ def load(redis: Redis, account_id: int) -> Settlement | None:
     """The account's settlement; None when it is gone, or is nothing that ``save`` wrote (safety.md F16)."""
     try:
         token, raw = redis.hmget(_key(account_id), "token", "body")
-        body = json.loads(str(raw))
-        settlement = Settlement(
-            picks=tuple(Pick(int(product), int(policy)) for product, policy in body["picks"]),
-            line_coupons={int(product): int(record) for product, record in body["line_coupons"].items()},
-            site_coupon=body["site_coupon"],
-            beli=int(body["beli"]),
-            token=str(token),
-            expires_at=datetime.fromisoformat(body["expires_at"]),
-        )
-    except (ResponseError, TypeError, ValueError, KeyError, AttributeError):
+        settlement = _settlement(token, json.loads(str(raw)))
+        is_usable = len(settlement.picks) > 0 and settlement.expires_at > now()
+    except (ResponseError, TypeError, ValueError, KeyError, AttributeError, RecursionError):
         return None
-    is_usable = token and settlement.picks and settlement.expires_at > now()
     return settlement if is_usable else None
+
+
+def _settlement(token: Any, body: Any) -> Settlement:
+    """What ``save`` wrote. Raises ValueError, TypeError, KeyError or AttributeError for anything else."""
+    picks = {_id(product): _id(policy) for product, policy in body["picks"]}
+    if not token or len(picks) != len(body["picks"]) or not (body["beli"] == 0 or _id(body["beli"])):
+        raise ValueError("not a settlement of ours")
+    return Settlement(
+        picks=tuple(Pick(product, policy) for product, policy in picks.items()),
+        line_coupons={_id(int(product)): _id(record) for product, record in body["line_coupons"].items()},
+        site_coupon=None if body["site_coupon"] is None else _id(body["site_coupon"]),
+        beli=body["beli"],
+        token=str(token),
+        expires_at=datetime.fromisoformat(body["expires_at"]),
+    )
+
+
+def _id(value: Any) -> int:
+    """A whole number that an id column can hold; PostgreSQL answers to any other with an error."""
+    if type(value) is not int or not 1 <= value <= LARGEST_ID:
+        raise ValueError("not an id")
+    return value
 
 
 def clear(redis: Redis, account_id: int, token: str) -> None:

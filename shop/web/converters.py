@@ -1,11 +1,14 @@
-"""Ids in addresses: plain ASCII digits that fit the database, or there is no such page."""
+"""What an address holds fits the database, or there is no such page: ids in plain ASCII digits, texts without NUL."""
 
 from __future__ import annotations
 
+import re
+
 from flask import Flask
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import IntegerConverter, Map, UnicodeConverter, ValidationError
 
 LARGEST_ID = 2**31 - 1
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class IdConverter(IntegerConverter):
@@ -17,5 +20,14 @@ class IdConverter(IntegerConverter):
         super().__init__(url_map, min=min, max=max)
 
 
+class TextConverter(UnicodeConverter):
+    """``<string:…>`` everywhere: asking PostgreSQL for a text with NUL is an error, not "no such row"."""
+
+    def to_python(self, value: str) -> str:
+        if CONTROL.search(value):
+            raise ValidationError
+        return super().to_python(value)
+
+
 def init_app(app: Flask) -> None:
-    app.url_map.converters["int"] = IdConverter
+    app.url_map.converters.update(int=IdConverter, string=TextConverter)

@@ -67,8 +67,8 @@ def address_tag() -> str:
     return hmac.new(key, address().encode(), hashlib.sha256).hexdigest()[:12]
 
 
-def _load(user_id: str) -> Person | None:
-    found = PERSON_ID.fullmatch(user_id)
+def _load(user_id: object) -> Person | None:
+    found = PERSON_ID.fullmatch(user_id) if isinstance(user_id, str) else None  # garbage is nobody (safety.md F16)
     return accounts.person(int(found[1]), int(found[2])) if found else None
 
 
