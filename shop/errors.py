@@ -92,6 +92,12 @@ class NoSuchPolicy(ShopError):
     status, text = 422, _("这个价格方案不属于该课程，请重新选择。")
 
 
+class StaffDoNotBuy(ShopError):
+    """Whoever sets prices and hands out coupons does not use them (safety.md 4)."""
+
+    status, text = 403, _("员工账号不能购买课程，也不能领取优惠券。请使用您自己的学员账号。")
+
+
 class ClaimRefused(ShopError):
     """A coupon that cannot be claimed: not yet, no longer, none left, or already in the wallet."""
 

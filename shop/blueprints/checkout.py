@@ -6,7 +6,7 @@ import re
 
 import structlog
 from flask import Blueprint, redirect, render_template, request, url_for
-from flask_login import current_user, login_required
+from flask_login import current_user
 from redis.exceptions import RedisError
 from werkzeug.wrappers import Response
 
@@ -19,6 +19,7 @@ from shop.services import cart, checkout, payment, settlement
 from shop.services.checkout import Placed
 from shop.web import logs, metrics
 from shop.web.errors import note_refusal
+from shop.web.people import buyer_required
 from shop.web.sessions import cart_owner
 
 bp = Blueprint("checkout", __name__)
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 
 @bp.post("/checkout")
-@login_required
+@buyer_required
 def place_order() -> Response | tuple[str, int]:
     form = CheckoutForm()
     if not form.validate_on_submit():

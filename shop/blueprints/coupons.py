@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_login import current_user, login_required
+from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from shop import clock
@@ -12,7 +12,7 @@ from shop.errors import ClaimRefused, CodeRefused
 from shop.forms.coupons import CodeForm
 from shop.services import coupons
 from shop.web import redirects, throttle
-from shop.web.people import address
+from shop.web.people import address, buyer_required
 
 bp = Blueprint("coupons", __name__)
 
@@ -23,7 +23,7 @@ def center() -> str:
 
 
 @bp.post("/coupons/<int:coupon_id>/claims")
-@login_required
+@buyer_required
 def claim(coupon_id: int) -> Response | tuple[str, int]:
     """Claim one and go back to the page the button was on; a refusal is told by the 领券中心 with its way back."""
     back = redirects.inside(request.form.get("next"), url_for("coupons.center"))
@@ -36,7 +36,7 @@ def claim(coupon_id: int) -> Response | tuple[str, int]:
 
 
 @bp.post("/coupons/codes")
-@login_required
+@buyer_required
 def claim_by_code() -> Response | tuple[str, int]:
     """Every try is counted before it is looked at, so that many at once learn no more than a few."""
     form = CodeForm()

@@ -11,6 +11,7 @@ from shop.blueprints.settlement_page import problems, render
 from shop.errors import SettlementGone
 from shop.forms.settlement import ChoicesForm, SettleForm, line_coupons
 from shop.services import cart, settlement
+from shop.web.people import buyer_required
 from shop.web.sessions import cart_owner
 
 bp = Blueprint("settlement", __name__)
@@ -40,7 +41,7 @@ def page() -> Response | tuple[str, int]:
 
 
 @bp.post("/settlement/choices")
-@login_required
+@buyer_required
 def choose() -> Response | tuple[str, int]:
     form = ChoicesForm()
     coupons = line_coupons(request.form.items(multi=True))

@@ -5,18 +5,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, redirect, request, url_for
+from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
-from shop.errors import RedisDown
+from shop.errors import RedisDown, StaffDoNotBuy
 from shop.extensions import login_manager
 from shop.services import accounts
 from shop.services.accounts import Person
 from shop.web import redirects
 from shop.web.sessions import this_session
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,18 @@ def ask_to_log_in() -> Response:
         raise RedisDown
     back = request.full_path if request.method in ("GET", "HEAD") else urlsplit(request.referrer or "").path
     return redirect(url_for("account.login", next=redirects.inside(back)), 303)
+
+
+def buyer_required(view: Callable[P, R]) -> Callable[P, R]:
+    """For what only buyers do: visitors are asked to log in, staff are refused (StaffDoNotBuy)."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if current_user.is_staff:
+            raise StaffDoNotBuy
+        return view(*args, **kwargs)
+
+    return login_required(guarded)
 
 
 def init_app(app: Flask) -> None:

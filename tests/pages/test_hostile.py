@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from shop.extensions import db
-from shop.models import Order
-from tests.builders import a_claimed, a_course, a_student, plan_of
+from shop.models import CouponRecord, Order
+from tests.builders import a_claimed, a_coupon, a_course, a_student, plan_of
 from tests.pages.test_purchase import pay, put, settle
 from tests.person import Person
 
@@ -69,6 +69,25 @@ def test_a_coupon_field_sent_twice_is_malformed(person: Person) -> None:
     records = [a_claimed(student, course).id, a_claimed(student, course).id]
     settle(person, course)
     assert person.post("/settlement/choices", {f"coupon-{course.id}": records}).status_code == 422
+
+
+# ---------------------------------------------------------------- who does not buy
+
+
+def test_staff_look_but_do_not_buy_and_claim_nothing(person: Person) -> None:
+    """Safety.md 4: staff accounts do not buy."""
+    course, coupon = a_course(0), a_coupon()
+    a_buyer(person, is_staff=True)
+    page = settle(person, course)
+    assert page.status_code == 200
+    refused = [
+        pay(person, page),
+        person.post("/settlement/choices", {"balance": "0"}),
+        person.post(f"/coupons/{coupon.id}/claims"),
+        person.post("/coupons/codes", {"code": "ABCD"}),
+    ]
+    assert [answer.status_code for answer in refused] == [403] * 4
+    assert (orders(), db.session.query(CouponRecord).count()) == (0, 0)
 
 
 # ---------------------------------------------------------------- garbage in Redis (F16)
