@@ -161,7 +161,7 @@ def view(account_id: int) -> SettlementView:
         token=settlement.token,
         expires_at=settlement.expires_at,
         lines=_lines(lines, quote, usable, choice, problems),
-        site_options=_options(usable, None, choice),
+        site_options=_options(usable, None, choice) if quote.subtotal_fen else (),
         unused=_unused(lines, wallet, choice, now),
         quote=quote,
         balance=balance,
@@ -181,18 +181,19 @@ def _still_legal(
 def _fitting(
     choice: pricing.Choice, lines: Sequence[pricing.Line], usable: Mapping[int, pricing.Coupon]
 ) -> pricing.Choice:
-    """The part of a choice that is legal: right product, right place, minimum reached."""
+    """The part of a choice that is legal: right product, right place, something to pay there (A21), minimum reached."""
     bound = {}
     prices = {line.product_id: line.list_fen for line in lines}
     for product_id, record_id in choice.line_coupons.items():
         coupon = usable.get(record_id)
-        if coupon is None or coupon.product_id != product_id or product_id not in prices:
+        if coupon is None or coupon.product_id != product_id or not prices.get(product_id):
             continue
         if pricing.reaches_minimum(prices[product_id], coupon.terms):
             bound[product_id] = record_id
             prices[product_id] = pricing.after_coupon(prices[product_id], coupon)
     site = usable.get(choice.site_coupon) if choice.site_coupon is not None else None
-    fits = site and site.product_id is None and pricing.reaches_minimum(sum(prices.values()), site.terms)
+    sum_fen = sum(prices.values())
+    fits = site and site.product_id is None and sum_fen and pricing.reaches_minimum(sum_fen, site.terms)
     return pricing.Choice(bound, site.record_id if site and fits else None)
 
 
@@ -222,7 +223,7 @@ def _lines(
             period=line.period,
             list_fen=priced.list_fen,
             price_fen=priced.price_fen,
-            options=_options(usable, line.product_id, choice),
+            options=_options(usable, line.product_id, choice) if priced.list_fen else (),
             problem=problems.get(line.product_id),
         )
         for line, priced in zip(lines, quote.lines, strict=True)

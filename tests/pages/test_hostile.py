@@ -90,6 +90,24 @@ def test_staff_look_but_do_not_buy_and_claim_nothing(person: Person) -> None:
     assert (orders(), db.session.query(CouponRecord).count()) == (0, 0)
 
 
+# ---------------------------------------------------------------- coupons that would be wasted
+
+
+def test_no_coupon_is_offered_or_taken_where_there_is_nothing_to_pay(person: Person) -> None:
+    """A21: a coupon on a free course or a site coupon on nothing would be used up for nothing."""
+    student, free = a_buyer(person), a_course(0)
+    bound, site = a_claimed(student, free), a_claimed(student)
+    page = settle(person, free)
+    assert {f"coupon-{free.id}", "site_coupon"} & person.form(page, "choices").keys() == set()
+
+    wish = {f"coupon-{free.id}": bound.id, "site_coupon": site.id, "balance": "0"}
+    page = person.follow(person.post("/settlement/choices", wish))
+
+    assert pay(person, page).status_code == 303
+    assert orders() == 1
+    assert db.session.query(CouponRecord).filter(CouponRecord.order_id.is_not(None)).count() == 0
+
+
 # ---------------------------------------------------------------- garbage in Redis (F16)
 
 GARBAGE: dict[str, Any] = {
