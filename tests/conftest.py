@@ -113,7 +113,7 @@ def shop(settings: Settings, environ: dict[str, str]) -> Iterator[Flask]:
         db.engine.dispose()
 
 
-@pytest.fixture()
+@pytest.fixture
 def app(shop: Flask, instance: Path) -> Iterator[Flask]:
     """The app with an application context, an empty database, an empty Redis and the clock at the present."""
     (instance / "clock_offset").unlink(missing_ok=True)
@@ -135,20 +135,20 @@ def running_alipay(shop: Flask, settings: Settings, instance: Path, ports: tuple
     cashier.stop()
 
 
-@pytest.fixture()
+@pytest.fixture
 def alipay(app: Flask, running_alipay: Cashier) -> Cashier:
     """The local Alipay, which knows of nothing yet; ``control`` makes it pay and misbehave."""
     running_alipay.control("reset", {})
     return running_alipay
 
 
-@pytest.fixture()
+@pytest.fixture
 def person(app: Flask) -> Person:
     """Somebody in a browser, not logged in yet."""
     return Person(app)
 
 
-@pytest.fixture()
+@pytest.fixture
 def redis_client(app: Flask) -> redis.Redis:
     client: redis.Redis = app.extensions["redis"]
     return client
@@ -160,9 +160,10 @@ def _empty(shop: Flask) -> None:
     tables = [f'"{table.name}"' for table in reversed(db.metadata.sorted_tables)]
     with shop.app_context(), db.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="READ COMMITTED")
             # DELETE is much quicker than TRUNCATE on tables of a few rows; triggers and foreign keys are let be
             connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
-            connection.execute(sa.text(";".join(f"DELETE FROM {name}" for name in tables)))
+            connection.execute(sa.text(";".join(f"DELETE FROM {name}" for name in tables)))  # noqa: S608
         else:
             connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
             for name in tables:
