@@ -75,9 +75,11 @@ def html_lang() -> str:
 
 def _translations() -> Any:
     """The message catalogue of this request, looked up once: a page asks for some seventy texts."""
-    if "translations" not in g:
+    try:
+        return g.translations
+    except AttributeError:
         g.translations = get_translations()
-    return g.translations
+        return g.translations
 
 
 def _gettext(text: str, **values: object) -> Markup:
