@@ -84,8 +84,10 @@ def _refused(
 ) -> tuple[str, int]:
     """The same page with what changed marked and a button that works; without a settlement, the way to the cart."""
     try:
-        settlement.refresh(current_user.id)
         view = settlement.view(current_user.id)
+        if view.is_choice_stale:  # only then: a new version ends the page that another tab may show
+            settlement.refresh(current_user.id)
+            view = settlement.view(current_user.id)
     except SettlementGone as gone:
         return render_template("errors/refused.html", error=refusal or gone), status
     seen = seen_amounts(request.form.items())

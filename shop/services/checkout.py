@@ -22,7 +22,7 @@ from shop.errors import (
 )
 from shop.extensions import db, settings, unit_of_work
 from shop.gateways.settlement_store import Settlement
-from shop.models import CouponRecord, Order, OrderDetail
+from shop.models import Coupon, CouponRecord, Order, OrderDetail
 from shop.money import to_yuan
 from shop.rules import pricing
 from shop.services import payment, sale, wallet
@@ -96,18 +96,25 @@ def _quote(
     chosen = choice.record_ids
     wallet_coupons = sale.wallet(session, account_id, now=now, record_ids=chosen) if chosen else []
     usable = {c.coupon.record_id: c.coupon for c in wallet_coupons if c.is_usable(now)}
-    names = {c.coupon.record_id: c.coupon.name for c in wallet_coupons}
-    _check_coupons(choice, usable, names)
+    _check_coupons(session, account_id, choice, usable)
     rate = settings().beli_per_yuan
     return pricing.price([line.line for line in lines], usable, choice, beli=beli, beli_per_yuan=rate)
 
 
-def _check_coupons(choice: pricing.Choice, usable: dict[int, pricing.Coupon], names: dict[int, str]) -> None:
+def _check_coupons(
+    session: Session, account_id: int, choice: pricing.Choice, usable: dict[int, pricing.Coupon]
+) -> None:
     for record_id in choice.line_coupons.values():
         if record_id not in usable:
-            raise CourseCouponNotUsable(coupon=names.get(record_id, record_id))
+            raise CourseCouponNotUsable(coupon=_coupon_name(session, account_id, record_id))
     if choice.site_coupon is not None and choice.site_coupon not in usable:
-        raise SiteCouponNotUsable(coupon=names.get(choice.site_coupon, choice.site_coupon))
+        raise SiteCouponNotUsable(coupon=_coupon_name(session, account_id, choice.site_coupon))
+
+
+def _coupon_name(session: Session, account_id: int, record_id: int) -> str:
+    """The name of one's own coupon, whatever has become of it; its number when it is somebody else's or gone."""
+    mine = (CouponRecord.id == record_id, CouponRecord.account_id == account_id)
+    return session.scalar(select(Coupon.name).join(CouponRecord.coupon).where(*mine)) or str(record_id)
 
 
 def _write(

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from shop import clock
-from shop.enums import PaymentMethod, ProductStatus
+from shop.enums import CouponStatus, PaymentMethod, ProductStatus
 from shop.extensions import db
 from shop.gateways.settlement_store import Pick, Settlement
 from shop.models import (
@@ -179,6 +179,21 @@ def test_a_coupon_that_ended_is_left_out_on_the_refused_page_and_the_button_work
     answer = pay(ready.person, ready.page)
     assert ready.person.form(answer, "checkout")["money"] == "80.00"
     assert pay(ready.person, answer).status_code == 303
+
+
+@pytest.mark.parametrize("record", ["bound", "site"])
+def test_a_coupon_that_was_stopped_or_marked_as_over_is_refused_by_its_name(ready: Shop, record: str) -> None:
+    """B22, A04: the number of a coupon record says nothing to its owner."""
+    coupon = getattr(ready, record)
+    name = coupon.coupon.name
+    change(sa.update(CouponRecord).where(CouponRecord.id == coupon.id).values(status=int(CouponStatus.EXPIRED)))
+    assert f"「{name}」不能使用" in pay(ready.person, ready.page).text
+
+
+def test_a_press_on_an_old_page_leaves_the_newer_page_of_another_tab_alone(ready: Shop) -> None:
+    newer = settle(ready.person, a_course(5_000))
+    assert pay(ready.person, ready.page).status_code == 409
+    assert pay(ready.person, newer).status_code == 303
 
 
 def test_an_owned_degree_is_refused_kindly_at_settlement_and_checkout(person: Person) -> None:
