@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 
-from shop import clock
+from shop import clock, create_app
 from shop.config import PROJECT, Settings
+from shop.extensions import db
 from shop.services import demo
 from tests.browser.visitor import DESKTOP, PHONE, WITHOUT_SCRIPTS, Visitor
-from tests.cashier.parts import Cashier
+from tests.cashier.parts import Cashier, Served
 from tests.run import BROWSERS
 
 PICTURES = PROJECT / "test-results"
 Open = Callable[..., Visitor]
+OtherShop = Callable[..., Visitor]
 _failed = pytest.StashKey[bool]()
 
 
@@ -33,11 +36,27 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser that leaves breaks off its downloads; Werkzeug's server then drops the file without closing it."""
+    broken_off = pytest.mark.filterwarnings(
+        "ignore:Exception ignored in.*FileIO:pytest.PytestUnraisableExceptionWarning"
+    )
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(broken_off)
+
+
+def browser_path() -> str:
+    """Where the browser is; the test is skipped where there is none."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = browser_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)
         yield browser
@@ -70,8 +89,8 @@ def open_browser(
     """``open_browser(**options)`` is a visitor of his own; when the test ends, none may have complained."""
     visitors: list[Visitor] = []
 
-    def one_more(**options: Any) -> Visitor:
-        visitor = Visitor(chromium, settings.public_url, (alipay.url, alipay.page_origin), **(DESKTOP | options))
+    def one_more(home: str = settings.public_url, **options: Any) -> Visitor:
+        visitor = Visitor(chromium, home, (alipay.url, alipay.page_origin), **(DESKTOP | options))
         visitors.append(visitor)
         return visitor
 
@@ -100,6 +119,24 @@ def phone(open_browser: Open) -> Visitor:
 def plain(open_browser: Open) -> Visitor:
     """Somebody at a desk with scripts off."""
     return open_browser(**WITHOUT_SCRIPTS)
+
+
+@pytest.fixture
+def other_shop(open_browser: Open, settings: Settings) -> Iterator[OtherShop]:
+    """``other_shop(redis_url=...)`` is a visitor of a shop with other settings on the same database."""
+    shops: list[tuple[Flask, Served]] = []
+
+    def one_more(**changes: Any) -> Visitor:
+        shop = create_app(replace(settings, **changes))
+        served = Served(lambda _port: shop)
+        shops.append((shop, served))
+        return open_browser(home=f"http://127.0.0.1:{served.port}")
+
+    yield one_more
+    for shop, served in shops:
+        served.stop()
+        with shop.app_context():
+            db.engine.dispose()
 
 
 @pytest.fixture

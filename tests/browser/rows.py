@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy.orm import Session
 
-from shop import clock
 from shop.enums import TransactionType
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Course, Order, PricePolicy, Product
@@ -40,10 +37,3 @@ def change_price(name: str, was_fen: int, now_fen: int) -> None:
 
 def only_order() -> Order:
     return now_stored().query(Order).one()
-
-
-def hurry(minutes: float) -> None:
-    """The order's deadline comes so much sooner."""
-    with unit_of_work():
-        order = only_order()
-        order.expires_at = max(order.expires_at - timedelta(minutes=minutes), clock.now() - timedelta(minutes=1))

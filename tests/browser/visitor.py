@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 
 from tests.person import PASSWORD
 
-PATIENCE = 15_000  # milliseconds; machines may be busy
+PATIENCE = 10_000  # milliseconds; machines may be busy
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 PHONE = {
     "viewport": {"width": 390, "height": 844},
