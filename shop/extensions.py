@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
@@ -13,6 +14,7 @@ from flask_babel import Babel
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf import CSRFProtect
 from sqlalchemy import DateTime, Engine, MetaData, SmallInteger, event
 from sqlalchemy.engine import Connection, Dialect
@@ -39,7 +41,24 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-db = SQLAlchemy(model_class=Base)
+class ReadingSession(FlaskSession):
+    """On PostgreSQL it reads without a transaction: no BEGIN and no ROLLBACK around a page. ``unit_of_work`` has one.
+
+    Nothing is lost: the shop runs at READ COMMITTED, where every statement sees its own moment anyway.
+    """
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        bind = super().get_bind(*args, **kwargs)
+        is_postgresql = isinstance(bind, Engine) and bind.dialect.name == "postgresql"
+        return _without_transactions(bind) if is_postgresql else bind  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=8)
+def _without_transactions(engine: Engine) -> Engine:
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+db = SQLAlchemy(model_class=Base, session_options={"class_": ReadingSession})
 migrate = Migrate()
 csrf = CSRFProtect()
 babel = Babel()
@@ -104,6 +123,12 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"BEGIN {mode}")
 
 
+_WRITE_TRANSACTION = {
+    "postgresql": {"isolation_level": "READ COMMITTED"},
+    "sqlite": {"sqlite_begin": "IMMEDIATE"},
+}
+
+
 @contextmanager
 def unit_of_work() -> Iterator[Session]:
     """One use case, one transaction: committed at the end, undone whole on any exception.
@@ -114,7 +139,7 @@ def unit_of_work() -> Iterator[Session]:
     session = db.session()
     session.rollback()
     try:
-        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        session.connection(execution_options=_WRITE_TRANSACTION[session.get_bind().dialect.name])
         yield session
         session.commit()
     except BaseException:

@@ -136,10 +136,11 @@ def running_alipay(shop: Flask, settings: Settings, instance: Path, ports: tuple
 
 
 @pytest.fixture
-def alipay(app: Flask, running_alipay: Cashier) -> Cashier:
+def alipay(app: Flask, running_alipay: Cashier) -> Iterator[Cashier]:
     """The local Alipay, which knows of nothing yet; ``control`` makes it pay and misbehave."""
     running_alipay.control("reset", {})
-    return running_alipay
+    yield running_alipay
+    running_alipay.control("reset", {})  # or a late notice of this test would reach the next one
 
 
 @pytest.fixture
@@ -165,6 +166,7 @@ def _empty(shop: Flask) -> None:
             connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
             connection.execute(sa.text(";".join(f"DELETE FROM {name}" for name in tables)))  # noqa: S608
         else:
+            connection = connection.execution_options(sqlite_begin="IMMEDIATE")  # waits for whoever still writes
             connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
             for name in tables:
                 connection.exec_driver_sql(f"DELETE FROM {name}")  # noqa: S608

@@ -54,7 +54,10 @@ def _place(form: CheckoutForm) -> Placed:
         beli=form.balance.data,
         method=payment_method(),
     )
-    metrics.order_placed()
+    if placed.is_new:
+        metrics.order_placed()
+        if not placed.is_due:
+            metrics.payment("nothing_due")
     logs.bind(order=placed.order_number)
     _forget(settled)
     return placed

@@ -14,7 +14,7 @@ from shop.blueprints.order_timeline import timeline
 from shop.enums import OrderStatus
 from shop.services import orders
 from shop.services.payment import Answer
-from shop.web import logs
+from shop.web import logs, metrics
 
 bp = Blueprint("orders", __name__)
 NUMBER = "<string(maxlength=32):order_number>"
@@ -67,6 +67,8 @@ def pay(order_number: str) -> Response:
 def inquire(order_number: str) -> Response:
     """Ask Alipay now: for the buyer who has paid while neither notice nor return has come."""
     answer = orders.inquire(current_user.id, order_number)
+    if answer is Answer.PAID:
+        metrics.payment("found_on_inquiry")
     if answer in (Answer.UNPAID, Answer.NOT_EXIST):  # nothing is being confirmed then
         flash(_("支付宝还没有收到这笔付款。"), "info")
         return redirect(url_for("orders.page", order_number=order_number), 303)

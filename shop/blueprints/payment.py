@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from shop.errors import BadNotice
 from shop.extensions import csrf
-from shop.services import orders, payment
+from shop.services import payment
 from shop.web import logs, metrics
 
 bp = Blueprint("payment", __name__)
@@ -25,11 +25,11 @@ def alipay_return() -> Response | tuple[str, int]:
         log.warning("return refused", reason=str(error))
         return render_template("payment/returned.html"), 200
     logs.bind(out_trade_no=out_trade_no)
-    if payment.is_open(out_trade_no):
+    returned = payment.returned_from(out_trade_no)
+    if returned and returned.is_open:
         payment.ask(out_trade_no)
-    number = orders.number_of_attempt(out_trade_no)
-    if number and current_user.is_authenticated and orders.is_mine(current_user.id, number):
-        return redirect(url_for("orders.page", order_number=number, returned=1))
+    if returned and returned.account_id == current_user.id:
+        return redirect(url_for("orders.page", order_number=returned.order_number, returned=1))
     return render_template("payment/returned.html"), 200
 
 

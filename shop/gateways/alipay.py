@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,15 +19,16 @@ from typing import Any
 
 import structlog
 from alipay import AliPay
-from Cryptodome.Hash import SHA256
-from Cryptodome.PublicKey import RSA
-from Cryptodome.Signature import PKCS1_v1_5
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from shop import clock
 from shop.config import Settings
 from shop.enums import PaymentMethod
 from shop.errors import BadNotice
-from shop.money import from_yuan
+from shop.money import YUAN_TEXT, from_yuan
 
 log = structlog.get_logger()
 
@@ -48,7 +49,7 @@ FIELDS = {
     "seller_id": r"[0-9]{1,32}",
     "out_trade_no": r"[0-9A-Za-z_]{1,64}",
     "trade_no": r"[0-9A-Za-z_]{1,64}",
-    "total_amount": r"[0-9]{1,9}(?:\.[0-9]{1,2})?",
+    "total_amount": YUAN_TEXT.pattern,
     "trade_status": r"[A-Z_]{1,32}",
 }
 
@@ -93,7 +94,7 @@ class Notice:
 
 class _Client(AliPay):
     """The SDK with a gateway of our choice, several accepted keys, its node cut found with a JSON parser,
-    no redirects, and a bounded answer."""
+    no redirects, a bounded answer, and RSA by OpenSSL, which takes a fraction of the SDK's time."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
@@ -102,13 +103,17 @@ class _Client(AliPay):
             alipay_public_key_string=settings.alipay_public_keys[0],
         )
         self._gateway = settings.alipay_gateway
-        self._keys = [RSA.import_key(key) for key in settings.alipay_public_keys]
+        self._private_key: Any = load_pem_private_key(settings.alipay_app_private_key.encode(), None)
+        self._public_keys: list[Any] = [load_pem_public_key(key.encode()) for key in settings.alipay_public_keys]
         self._opener = urllib.request.build_opener(_NoRedirect)
 
     def _verify(self, raw_content: str, signature: str) -> bool:
         # the SDK knows one key; while Alipay's is rotated there are two
-        digest = SHA256.new(raw_content.encode())
-        return any(PKCS1_v1_5.new(key).verify(digest, b64decode(signature)) for key in self._keys)
+        return any(_is_signed(raw_content, signature, key) for key in self._public_keys)
+
+    def _sign(self, unsigned_string: str) -> str:
+        signature = self._private_key.sign(unsigned_string.encode(), padding.PKCS1v15(), hashes.SHA256())
+        return b64encode(signature).decode()
 
     def _get_string_to_be_signed(self, raw_string: str, response_type: str) -> str:
         start = raw_string.index("{", raw_string.index(f'"{response_type}"'))
@@ -120,6 +125,14 @@ class _Client(AliPay):
         with self._opener.open(url, timeout=TIMEOUT) as answer:
             raw = answer.read(LARGEST_ANSWER).decode()
         return self._verify_and_return_sync_response(raw, response_type)
+
+
+def _is_signed(text: str, signature: str, key: Any) -> bool:
+    try:
+        key.verify(b64decode(signature), text.encode(), padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -177,7 +190,8 @@ class Alipay:
         """The notice in a posted form. Raises BadNotice unless Alipay's key signed exactly these fields."""
         self._check_signature(params)
         problem = self._problem_with(params)
-        return Notice(dict(params), None if problem else _trade_of(params), problem)
+        stored = {name: value.replace("\0", "�") for name, value in params.items()}  # PostgreSQL stores no NUL
+        return Notice(stored, None if problem else _trade_of(params), problem)
 
     def read_return(self, params: Mapping[str, str]) -> str:
         """The ``out_trade_no`` of a browser's return. Raises BadNotice. It proves nothing about the payment."""
@@ -201,6 +215,8 @@ class Alipay:
             raise BadNotice("wrong signature")
 
     def _problem_with(self, params: Mapping[str, str]) -> str:
+        if any("\0" in value for value in params.values()):
+            return "a field with NUL"
         for name, pattern in FIELDS.items():
             if not re.fullmatch(pattern, params.get(name, ""), re.ASCII):
                 return f"{name} is missing or malformed"

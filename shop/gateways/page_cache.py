@@ -22,6 +22,7 @@ from shop.extensions import redis
 SECONDS = 59  # how old a price, a remaining count or a claim window on a page may be; checkout and claims read afresh
 MEMORY_SECONDS = 1.0  # on top of that, and how late other processes see a change
 MOST_IN_MEMORY = 200  # pages
+FORMAT = 1  # one more whenever the pieces of a page change, so that two releases do not read each other's
 VERSION = "{catalogue}:version"  # the tag keeps version and pages on one node, so that one MGET reads both
 
 
@@ -100,4 +101,4 @@ def _pieces(text: str) -> dict[str, Any] | None:
 
 
 def _key(page: str) -> str:
-    return f"{{catalogue}}:page:{page}"
+    return f"{{catalogue}}:page:{FORMAT}:{page}"

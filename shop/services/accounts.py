@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -69,13 +69,15 @@ class AccountView:
 
 
 PERSON = (Account.id, Account.username, Account.role, Account.is_staff, Account.session_epoch)
+_account = Account.__table__.c
+_BY_SESSION = select(_account.id, _account.username, _account.role, _account.is_staff, _account.session_epoch).where(
+    _account.id == bindparam("id"), _account.session_epoch == bindparam("epoch"), _account.is_active
+)
 
 
 def person(account_id: int, epoch: int) -> Person | None:
     """The active account while its sessions of this epoch count, else None. One statement."""
-    row = db.session.execute(
-        select(*PERSON).where(Account.id == account_id, Account.session_epoch == epoch, Account.is_active)
-    ).one_or_none()
+    row = db.session.execute(_BY_SESSION, {"id": account_id, "epoch": epoch}).one_or_none()
     return Person(*row) if row else None
 
 

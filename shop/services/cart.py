@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from shop import clock
 from shop.enums import CourseType, ProductKind, ProductStatus, ValidPeriod
@@ -25,7 +25,26 @@ from shop.services import sale
 
 LIMIT = 200  # lines (domain.md 2.3)
 
+_product = Product.__table__
 _course = Course.__table__
+_policy = PricePolicy.__table__
+_OFFERED = (
+    select(
+        _product.c.id,
+        _product.c.name,
+        _product.c.kind,
+        _product.c.status,
+        _course.c.course_type,
+        _policy.c.id.label("policy_id"),
+        _policy.c.valid_period,
+        _policy.c.price_fen,
+    )
+    .select_from(_product)
+    .outerjoin(_course, _course.c.id == _product.c.id)
+    .outerjoin(_policy, _policy.c.product_id == _product.c.id)
+    .where(_product.c.id.in_(bindparam("product_ids", expanding=True)))
+    .order_by(_policy.c.valid_period)
+)
 
 
 class LineState(Enum):
@@ -36,6 +55,7 @@ class LineState(Enum):
     GONE = "gone"
     PLAN_GONE = "plan_gone"
     OWNED = "owned"
+    ORDERED = "ordered"  # in an order that waits for its payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +86,7 @@ class CartLine:
     seen_fen: int
     state: LineState
     is_selected: bool
+    order_number: str | None  # of the unpaid order that holds this product already
 
     @property
     def is_buyable(self) -> bool:
@@ -209,22 +230,23 @@ def _merge_messages(
 
 
 def view(owner: str, account_id: int | None) -> CartView:
-    """The cart beside what the database says now. At most three statements, however many lines."""
+    """The cart beside what the database says now. At most four statements, however many lines."""
     stored = cart_store.read(owner)
     if not stored:
         return CartView(())
     offers = _offers(list(stored))
     degrees = [product_id for product_id, offer in offers.items() if offer.kind is ProductKind.DEGREE]
     owned = _owned_degrees(account_id, degrees)
+    orders = dict(sale.unpaid_orders(db.session(), account_id, list(offers))) if account_id else {}
     return CartView(
         tuple(
-            _line(product_id, line, offers.get(product_id), is_owned=product_id in owned)
+            _line(product_id, line, offers.get(product_id), is_owned=product_id in owned, order=orders.get(product_id))
             for product_id, line in stored.items()
         )
     )
 
 
-def _line(product_id: int, stored: StoredLine, offer: _Offer | None, *, is_owned: bool) -> CartLine:
+def _line(product_id: int, stored: StoredLine, offer: _Offer | None, *, is_owned: bool, order: str | None) -> CartLine:
     plans = offer.plans if offer else ()
     chosen = next((plan for plan in plans if plan.id == stored.policy_id), None)
     return CartLine(
@@ -235,8 +257,9 @@ def _line(product_id: int, stored: StoredLine, offer: _Offer | None, *, is_owned
         policy_id=stored.policy_id,
         price_fen=chosen.price_fen if chosen else None,
         seen_fen=stored.seen_fen,
-        state=_state(offer, chosen, is_owned=is_owned),
+        state=LineState.ORDERED if order else _state(offer, chosen, is_owned=is_owned),
         is_selected=stored.is_selected,
+        order_number=order,
     )
 
 
@@ -267,22 +290,7 @@ def _offer_of(product_id: int, policy_id: int) -> tuple[_Offer, Plan]:
 
 def _offers(product_ids: Collection[int]) -> dict[int, _Offer]:
     """Products with their plans, by id, in one statement; plans from the shortest."""
-    rows = db.session.execute(
-        select(
-            Product.id,
-            Product.name,
-            Product.kind,
-            Product.status,
-            _course.c.course_type,
-            PricePolicy.id.label("policy_id"),
-            PricePolicy.valid_period,
-            PricePolicy.price_fen,
-        )
-        .outerjoin(_course, _course.c.id == Product.id)
-        .outerjoin(PricePolicy, PricePolicy.product_id == Product.id)
-        .where(Product.id.in_(product_ids))
-        .order_by(PricePolicy.valid_period)
-    ).all()
+    rows = db.session.execute(_OFFERED, {"product_ids": list(product_ids)}).all()
     by_product: dict[int, list[Any]] = {}
     for row in rows:
         by_product.setdefault(row.id, []).append(row)

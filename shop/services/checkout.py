@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from shop import clock
@@ -31,13 +31,19 @@ from shop.services.sale import Offer
 
 NUMBER_SIGNS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no look-alikes: people read numbers out on the phone
 
+_order = Order.__table__.c
+_OF_TOKEN = select(_order.order_number, _order.status).where(
+    _order.settlement_token == bindparam("token"), _order.account_id == bindparam("account_id")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An order that exists now; ``is_due`` when Alipay must still be paid."""
+    """An order that exists now; ``is_due`` when Alipay must still be paid, ``is_new`` when this call made it."""
 
     order_number: str
     is_due: bool
+    is_new: bool = False
 
 
 def already_placed(account_id: int, token: str) -> Placed:
@@ -72,13 +78,11 @@ def place_order(account_id: int, settlement: Settlement, *, money_fen: int, beli
             payment.settle(session, order, now=now)
         else:
             payment.open_attempt(session, order, method=method, now=now)
-        return Placed(order.order_number, is_due=quote.due_fen > 0)
+        return Placed(order.order_number, is_due=quote.due_fen > 0, is_new=True)
 
 
 def _by_token(session: Session, account_id: int, token: str) -> Placed | None:
-    row = session.execute(
-        select(Order.order_number, Order.status).where(Order.settlement_token == token, Order.account_id == account_id)
-    ).first()
+    row = session.execute(_OF_TOKEN, {"token": token, "account_id": account_id}).first()
     return Placed(row.order_number, row.status is OrderStatus.PENDING) if row else None
 
 

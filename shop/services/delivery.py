@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from shop.clock import local_date
@@ -14,15 +14,29 @@ from shop.enums import ProductKind
 from shop.models import Course, EnrolledCourse, EnrolledDegreeCourse, Order, OrderDetail, Product, StudyRecord
 from shop.rules.renewal import next_period
 
+_detail = OrderDetail.__table__.c
+_product = Product.__table__.c
+_enrolled = EnrolledCourse.__table__.c
+_LINES = (
+    select(_detail.id, _detail.product_id, _detail.valid_period, _product.kind)
+    .where(_detail.order_id == bindparam("order_id"), _product.id == _detail.product_id)
+    .order_by(_detail.id)
+)
+_LAST_DAYS = (
+    select(_enrolled.course_id, func.max(_enrolled.valid_end_date))
+    .where(
+        _enrolled.account_id == bindparam("account_id"),
+        _enrolled.course_id.in_(bindparam("course_ids", expanding=True)),
+        _enrolled.closed_time.is_(None),
+        _enrolled.valid_end_date >= bindparam("today"),
+    )
+    .group_by(_enrolled.course_id)
+)
+
 
 def deliver(session: Session, order: Order, *, now: datetime) -> None:
     """Open every line of the order, in the caller's transaction, which holds the account's lock."""
-    lines = session.execute(
-        select(OrderDetail.id, OrderDetail.product_id, OrderDetail.valid_period, Product.kind)
-        .join(Product, Product.id == OrderDetail.product_id)
-        .where(OrderDetail.order_id == order.id)
-        .order_by(OrderDetail.id)
-    ).all()
+    lines = session.execute(_LINES, {"order_id": order.id}).all()
     courses = [line for line in lines if line.kind is ProductKind.COURSE]
     degrees = [line for line in lines if line.kind is ProductKind.DEGREE]
     if courses:
@@ -50,16 +64,7 @@ def _open_courses(session: Session, account_id: int, lines: Sequence[Any], now: 
 
 def _last_days(session: Session, account_id: int, course_ids: Collection[int], today: date) -> dict[int, date]:
     """Until when the account's running or waiting periods of these courses last."""
-    rows = session.execute(
-        select(EnrolledCourse.course_id, func.max(EnrolledCourse.valid_end_date))
-        .where(
-            EnrolledCourse.account_id == account_id,
-            EnrolledCourse.course_id.in_(course_ids),
-            EnrolledCourse.closed_time.is_(None),
-            EnrolledCourse.valid_end_date >= today,
-        )
-        .group_by(EnrolledCourse.course_id)
-    )
+    rows = session.execute(_LAST_DAYS, {"account_id": account_id, "course_ids": list(course_ids), "today": today})
     return dict(rows.all())
 
 

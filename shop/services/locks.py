@@ -6,20 +6,25 @@ row locks: there the whole write transaction is the lock (``shop.extensions.unit
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from shop.models import Account, Order
 
+_account = Account.__table__.c
+_LOCKED = select(_account.balance).where(_account.id == bindparam("id")).with_for_update()
+
 
 def lock_account(session: Session, account_id: int) -> int:
     """The account's balance in 贝里; nobody else changes it before this transaction ends. Raises NoResultFound."""
-    return session.scalars(select(Account.balance).where(Account.id == account_id).with_for_update()).one()
+    return session.scalars(_LOCKED, {"id": account_id}).one()
 
 
-def lock_order(session: Session, order_id: int) -> Order:
-    """The order as it is now, locked behind its account. Raises NoResultFound."""
-    lock_account(session, session.scalars(select(Order.account_id).where(Order.id == order_id)).one())
+def lock_order(session: Session, order_id: int, account_id: int | None = None) -> Order:
+    """The order as it is now, locked behind its account (looked up unless it is given). Raises NoResultFound."""
+    if account_id is None:
+        account_id = session.scalars(select(Order.account_id).where(Order.id == order_id)).one()
+    lock_account(session, account_id)
     return session.scalars(
         select(Order).where(Order.id == order_id).with_for_update().execution_options(populate_existing=True)
     ).one()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 
 from shop.clock import end_of_day, start_of_day
 from shop.enums import ProductKind
@@ -54,18 +54,18 @@ def for_product(product_id: int, plans: Mapping[str, int], today: date) -> tuple
     return tuple(sorted(offers, key=lambda offer: (-offer.saves_fen, offer.missing_fen)))
 
 
+_record = CouponRecord.__table__.c
+_CLAIMED = select(_record.coupon_id).where(
+    _record.account_id == bindparam("account_id"), _record.coupon_id.in_(bindparam("coupon_ids", expanding=True))
+)
+
+
 def claimed_of(account_id: int, coupon_ids: Iterable[int]) -> frozenset[int]:
     """Which of these coupons an account has claimed: one look at a unique key for each, however many records exist."""
     asked = tuple(coupon_ids)
     if not asked:
         return frozenset()
-    return frozenset(
-        db.session.scalars(
-            select(CouponRecord.coupon_id).where(
-                CouponRecord.account_id == account_id, CouponRecord.coupon_id.in_(asked)
-            )
-        )
-    )
+    return frozenset(db.session.scalars(_CLAIMED, {"account_id": account_id, "coupon_ids": asked}))
 
 
 def _rows(today: date, most: int, *conditions: ColumnElement[bool]) -> list[Any]:

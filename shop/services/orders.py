@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 import structlog
 from sqlalchemy import case, func, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from shop import clock
 from shop.enums import (
@@ -18,7 +18,7 @@ from shop.enums import (
     ProductKind,
     TransactionType,
 )
-from shop.errors import NotFound, NotYourTurn
+from shop.errors import AlipaySilent, NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.gateways.alipay import Close, Unknown
 from shop.models import (
@@ -102,15 +102,19 @@ def index(account_id: int, *, status: OrderStatus | None, page: int) -> OrderLis
 
 def view(account_id: int, order_number: str) -> OrderView:
     """The order for its owner. Raises NotFound for anybody else's, as for one that does not exist (B52)."""
-    order = db.session.scalars(
-        select(Order)
-        .where(Order.order_number == order_number, Order.account_id == account_id)
-        .options(
-            selectinload(Order.details).joinedload(OrderDetail.product),
-            selectinload(Order.payments),
-            selectinload(Order.coupons).joinedload(CouponRecord.coupon),
+    order = (
+        db.session.scalars(
+            select(Order)
+            .where(Order.order_number == order_number, Order.account_id == account_id)
+            .options(
+                selectinload(Order.details).joinedload(OrderDetail.product),
+                joinedload(Order.payments),
+                selectinload(Order.coupons).joinedload(CouponRecord.coupon),
+            )
         )
-    ).one_or_none()
+        .unique()
+        .one_or_none()
+    )
     if order is None:
         raise NotFound
     now = clock.now()
@@ -161,20 +165,6 @@ def _first_sections(course_ids: Sequence[int]) -> dict[int, int]:
     return dict(rows.all())  # the last row that stays is the first lesson
 
 
-def is_mine(account_id: int, order_number: str) -> bool:
-    return (
-        db.session.scalar(select(Order.id).where(Order.order_number == order_number, Order.account_id == account_id))
-        is not None
-    )
-
-
-def number_of_attempt(out_trade_no: str) -> str | None:
-    """The number of the order that an attempt belongs to."""
-    return db.session.scalar(
-        select(Order.order_number).join(Order.payments).where(Payment.out_trade_no == out_trade_no)
-    )
-
-
 def pay_again(account_id: int, order_number: str) -> str:
     """The address at Alipay for an order that still waits. Raises NotFound, NotYourTurn when it is too late."""
     if not view(account_id, order_number).may_pay:
@@ -198,20 +188,24 @@ def inquire(account_id: int, order_number: str) -> Answer:
 def cancel(account_id: int, order_number: str) -> None:
     """End one's own unpaid order, after asking Alipay (design 8).
 
-    Raises NotFound; NotYourTurn when it is paid or ended, or when Alipay cannot tell now whether it is.
+    Raises NotFound; NotYourTurn when it is paid or ended; AlipaySilent when nobody can tell now whether it is paid.
     """
     order_id = _own_id(account_id, order_number)
     if not _end(order_id, Action.CANCEL):
-        raise NotYourTurn
+        status = db.session.scalars(select(Order.status).where(Order.id == order_id)).one()
+        raise AlipaySilent if status is OrderStatus.PENDING else NotYourTurn
 
 
 def expire_due() -> tuple[int, int]:
-    """End the unpaid orders whose time is over: (ended, left for the next run because the answer is unknown)."""
+    """End the unpaid orders whose time is over: (ended, left for the next run because the answer is unknown).
+
+    In no fixed order: those that Alipay keeps silent about must not hold up the others.
+    """
     late = clock.now() - GRACE
     due = db.session.scalars(
         select(Order.id)
         .where(Order.status == OrderStatus.PENDING, Order.expires_at < late)
-        .order_by(Order.expires_at)
+        .order_by(func.random())
         .limit(BATCH)
     ).all()
     db.session.rollback()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -37,6 +37,23 @@ class Ruling:
     @property
     def is_acknowledged(self) -> bool:
         return self.verdict is not NoticeVerdict.REFUSED
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The order behind an attempt, for the buyer's return."""
+
+    order_number: str
+    account_id: int
+    is_open: bool  # the attempt still waits for money: a query is worth its while
+
+
+_payment = Payment.__table__.c
+_order = Order.__table__.c
+_OF_TRADE = select(_payment.id, _payment.order_id, _payment.out_trade_no, _order.account_id).where(
+    _order.id == _payment.order_id,
+    or_(_payment.out_trade_no == bindparam("out_trade_no"), _payment.trade_no == bindparam("trade_no")),
+)
 
 
 class Answer(Enum):
@@ -80,7 +97,10 @@ def open_attempt(session: Session, order: Order, *, method: PaymentMethod, now: 
 
 
 def pay_url(order_number: str) -> str | None:
-    """Where the buyer of an unpaid order goes to pay: its open attempt, signed anew word for word."""
+    """Where the buyer of an unpaid order goes to pay: its open attempt, signed anew word for word.
+
+    None when nothing can be paid any more: Alipay would refuse a ``time_expire`` that is over.
+    """
     attempt = db.session.scalars(
         select(Payment)
         .join(Payment.order)
@@ -88,6 +108,7 @@ def pay_url(order_number: str) -> str | None:
             Order.order_number == order_number,
             Order.status == OrderStatus.PENDING,
             Payment.state == PaymentState.OPEN,
+            Payment.expires_at > clock.now(),
         )
     ).first()
     return alipay().pay_url(attempt.method, attempt.biz_content) if attempt else None
@@ -151,23 +172,23 @@ def open_attempt_of(order_id: int) -> str | None:
     ).first()
 
 
-def is_open(out_trade_no: str) -> bool:
-    """Whether an attempt still waits for money: then a return is worth a query."""
-    state = db.session.scalars(select(Payment.state).where(Payment.out_trade_no == out_trade_no)).first()
-    return state is PaymentState.OPEN
+def returned_from(out_trade_no: str) -> Returned | None:
+    """What a buyer who comes back from this attempt should see; None for an attempt that is not ours."""
+    row = db.session.execute(
+        select(Order.order_number, Order.account_id, Payment.state)
+        .join(Payment.order)
+        .where(Payment.out_trade_no == out_trade_no)
+    ).first()
+    return Returned(row.order_number, row.account_id, row.state is PaymentState.OPEN) if row else None
 
 
 def _apply(session: Session, trade: Trade, now: datetime) -> Ruling:
-    known = session.execute(
-        select(Payment.id, Payment.order_id, Payment.out_trade_no).where(
-            or_(Payment.out_trade_no == trade.out_trade_no, Payment.trade_no == trade.trade_no)
-        )
-    ).all()
+    known = session.execute(_OF_TRADE, {"out_trade_no": trade.out_trade_no, "trade_no": trade.trade_no}).all()
     if not any(row.out_trade_no == trade.out_trade_no for row in known):
         return Ruling(NoticeVerdict.REFUSED, "unknown out_trade_no")
     if len(known) > 1:
         return Ruling(NoticeVerdict.REFUSED, "this trade has paid another attempt")
-    order = lock_order(session, known[0].order_id)
+    order = lock_order(session, known[0].order_id, known[0].account_id)
     attempt = session.get_one(Payment, known[0].id, populate_existing=True)
     return _rule_on(session, order, attempt, trade, now)
 

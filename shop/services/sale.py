@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from shop.enums import CouponStatus, CourseType, OrderStatus, ProductKind, ProductStatus, ValidPeriod
@@ -28,6 +28,68 @@ from shop.rules import pricing
 
 _product = Product.__table__
 _course = Course.__table__
+_policy = PricePolicy.__table__
+_order = Order.__table__
+_detail = OrderDetail.__table__
+_record = CouponRecord.__table__
+_coupon = Coupon.__table__
+
+
+# Built once each: building a statement takes longer than running it.
+_PICKED = (
+    select(
+        _product.c.id,
+        _product.c.name,
+        _product.c.kind,
+        _product.c.status,
+        _course.c.course_type,
+        _policy.c.id.label("policy_id"),
+        _policy.c.price_fen,
+        _policy.c.valid_period,
+    )
+    .select_from(_product)
+    .outerjoin(_course, _course.c.id == _product.c.id)
+    .outerjoin(
+        _policy,
+        and_(_policy.c.product_id == _product.c.id, _policy.c.id.in_(bindparam("policy_ids", expanding=True))),
+    )
+    .where(_product.c.id.in_(bindparam("product_ids", expanding=True)))
+)
+_UNPAID = (
+    select(_detail.c.product_id, _order.c.order_number)
+    .join(_order, _order.c.id == _detail.c.order_id)
+    .where(
+        _detail.c.pending_account_id == bindparam("account_id"),
+        _detail.c.product_id.in_(bindparam("product_ids", expanding=True)),
+    )
+)
+_WALLET = (
+    select(
+        _record.c.id,
+        _record.c.valid_from,
+        _record.c.valid_until,
+        _coupon.c.name,
+        _coupon.c.product_id,
+        _coupon.c.coupon_type,
+        _coupon.c.money_equivalent_fen,
+        _coupon.c.off_percent,
+        _coupon.c.minimum_consume_fen,
+        _order.c.order_number,
+    )
+    .select_from(_record)
+    .join(_coupon, _coupon.c.id == _record.c.coupon_id)
+    .outerjoin(_order, _order.c.id == _record.c.order_id)
+    .where(
+        _record.c.account_id == bindparam("account_id"),
+        _coupon.c.enabled,
+        or_(
+            _record.c.status == CouponStatus.UNUSED,
+            and_(_record.c.status == CouponStatus.USED, _order.c.status == OrderStatus.PENDING),
+        ),
+    )
+)
+_LIVING = _WALLET.where(_record.c.valid_until >= bindparam("now"))
+_ASKED_FOR = _WALLET.where(_record.c.id.in_(bindparam("record_ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +123,8 @@ class WalletCoupon:
 
 def read(session: Session, picks: Sequence[Pick]) -> list[Offer]:
     """One offer per pick, in their order, by one statement. A product that is gone counts as off sale."""
-    rows = session.execute(
-        select(
-            _product.c.id,
-            _product.c.name,
-            _product.c.kind,
-            _product.c.status,
-            _course.c.course_type,
-            PricePolicy.id.label("policy_id"),
-            PricePolicy.price_fen,
-            PricePolicy.valid_period,
-        )
-        .select_from(_product)
-        .outerjoin(_course, _course.c.id == _product.c.id)
-        .outerjoin(
-            PricePolicy,
-            and_(PricePolicy.product_id == _product.c.id, PricePolicy.id.in_([pick.policy_id for pick in picks])),
-        )
-        .where(_product.c.id.in_([pick.product_id for pick in picks]))
-    ).all()
+    ids = {"product_ids": [pick.product_id for pick in picks], "policy_ids": [pick.policy_id for pick in picks]}
+    rows = session.execute(_PICKED, ids).all()
     products = {row.id: row for row in rows}
     policies = {(row.id, row.policy_id): row for row in rows}
     return [
@@ -128,11 +173,7 @@ def owned_degrees(session: Session, account_id: int, degree_ids: Collection[int]
 
 def unpaid_orders(session: Session, account_id: int, product_ids: Collection[int]) -> list[tuple[int, str]]:
     """(product, order number) of the account's unpaid orders for any of these products."""
-    rows = session.execute(
-        select(OrderDetail.product_id, Order.order_number)
-        .join(OrderDetail.order)
-        .where(OrderDetail.pending_account_id == account_id, OrderDetail.product_id.in_(product_ids))
-    )
+    rows = session.execute(_UNPAID, {"account_id": account_id, "product_ids": list(product_ids)})
     return [(product_id, number) for product_id, number in rows]
 
 
@@ -143,42 +184,25 @@ def wallet(
 
     A coupon that staff have stopped is left out. One statement, by the account's index.
     """
-    query = (
-        select(CouponRecord, Coupon, Order.order_number)
-        .join(CouponRecord.coupon)
-        .outerjoin(Order, Order.id == CouponRecord.order_id)
-        .where(
-            CouponRecord.account_id == account_id,
-            Coupon.enabled,
-            or_(
-                CouponRecord.status == CouponStatus.UNUSED,
-                and_(CouponRecord.status == CouponStatus.USED, Order.status == OrderStatus.PENDING),
-            ),
-        )
-    )
     if record_ids is None:
-        query = query.where(CouponRecord.valid_until >= now)
+        rows = session.execute(_LIVING, {"account_id": account_id, "now": now})
     else:
-        query = query.where(CouponRecord.id.in_(record_ids))
-    return [WalletCoupon(as_rule(record, coupon), number) for record, coupon, number in session.execute(query)]
+        rows = session.execute(_ASKED_FOR, {"account_id": account_id, "record_ids": list(record_ids)})
+    return [WalletCoupon(_as_rule(row), row.order_number) for row in rows]
 
 
-def as_rule(record: CouponRecord, coupon: Coupon) -> pricing.Coupon:
-    """A coupon record as the rules see it."""
+def _as_rule(row: Any) -> pricing.Coupon:
+    """A row of the wallet as the rules see it."""
     return pricing.Coupon(
-        record_id=record.id,
-        name=coupon.name,
-        product_id=coupon.product_id,
-        terms=terms_of(coupon),
-        valid_from=record.valid_from,
-        valid_until=record.valid_until,
-    )
-
-
-def terms_of(coupon: Coupon) -> pricing.CouponTerms:
-    return pricing.CouponTerms(
-        kind=coupon.coupon_type,
-        face_fen=coupon.money_equivalent_fen,
-        pay_percent=100 if coupon.off_percent is None else coupon.off_percent,
-        minimum_fen=coupon.minimum_consume_fen,
+        record_id=row.id,
+        name=row.name,
+        product_id=row.product_id,
+        terms=pricing.CouponTerms(
+            kind=row.coupon_type,
+            face_fen=row.money_equivalent_fen,
+            pay_percent=100 if row.off_percent is None else row.off_percent,
+            minimum_fen=row.minimum_consume_fen,
+        ),
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
     )

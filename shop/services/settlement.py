@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from shop import clock
 from shop.enums import ProductKind, ValidPeriod
@@ -22,6 +22,9 @@ from shop.services import sale
 from shop.services.sale import Offer, WalletCoupon
 
 ALL_BELI = 2**31 - 1  # "use all I can": the page cuts any wish to what account and amount allow
+
+_account = Account.__table__.c
+_BALANCE = select(_account.balance).where(_account.id == bindparam("id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def view(account_id: int) -> SettlementView:
     settlement = load(account_id)
     session = db.session()
     now = clock.now()
-    balance = session.scalars(select(Account.balance).where(Account.id == account_id)).one()
+    balance = session.scalars(_BALANCE, {"id": account_id}).one()
     lines = sale.read(session, settlement.picks)
     problems: dict[int, ShopError] = {}
     for product_id, refusal in sale.refusals(session, account_id, lines):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.headers import Headers
 
-from flask import Flask
+from flask import Flask, url_for
 from whitenoise import WhiteNoise
 
 from shop.web.headers import FIXED
@@ -33,6 +33,9 @@ def init_app(app: Flask) -> None:
     def add_version(endpoint: str, values: dict[str, Any]) -> None:
         if endpoint == "static" and "v" not in values and (folder / values["filename"]).is_file():
             values["v"] = version(folder / values["filename"])
+
+    # For templates: each address is made once per process, not four times per page.
+    app.jinja_env.globals["static_url"] = cache(lambda filename: url_for("static", filename=filename))
 
 
 def _add_headers(headers: Headers, _path: str, _url: str) -> None:

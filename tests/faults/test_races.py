@@ -61,6 +61,7 @@ def _audited(app: Flask) -> Iterator[None]:
 
 @pytest.mark.parametrize("table", ["orders", "coupon_record", "payment"])
 def test_f67_of_100_checkouts_with_one_coupon_exactly_one_has_it(app: Flask, crowd: Crowd, table: str) -> None:
+    """B48: the row count of the coupon's update decides."""
     student = a_student()
     record = a_claimed(student, flat=1_000)
     calls = [(student.id, s, 9_000) for s in settlements(courses(100), site_coupon=record.id)]
@@ -72,7 +73,7 @@ def test_f67_of_100_checkouts_with_one_coupon_exactly_one_has_it(app: Flask, cro
 
 @pytest.mark.parametrize("table", ["orders", "account", "transaction_record"])
 def test_f68_of_100_checkouts_as_many_succeed_as_the_balance_pays_for(app: Flask, crowd: Crowd, table: str) -> None:
-    """55 贝里 and 10 for each: five orders, and five are left."""
+    """B47: 55 贝里 and 10 for each: five orders, and five are left."""
     student_id = a_student(beli=55).id
     calls = [(student_id, settlement, 9_000, 10) for settlement in settlements(courses(100))]
     db.session.remove()

@@ -322,3 +322,13 @@ def test_a_renewal_starts_when_the_old_period_ends(app: Flask, alipay: Cashier) 
     assert (new.valid_begin_date - old.valid_end_date).days == 1
     assert (new.valid_end_date - new.valid_begin_date).days == 30
     assert old.valid_begin_date == clock.local_date(clock.now())
+
+
+@pytest.mark.parametrize("value", ["00.01", "100.00\0", "1" * 20])
+def test_a_signed_amount_that_is_no_amount_is_stored_refused(bought: Bought, value: str) -> None:
+    bought.alipay.fault("notify_lost")
+    bought.pay()
+    fields = {"total_amount": value}
+    bought.alipay.control("messages", {"out_trade_no": bought.out_trade_no, "set": fields})
+    assert bought.answers()[-1] == (400, "fail")
+    assert [verdict for verdict, _ in bought.verdicts()] == [NoticeVerdict.REFUSED]

@@ -323,3 +323,36 @@ def test_a_settlement_older_than_half_an_hour_is_gone(person: Person, alipay: Ca
     alipay.move_clock(31 * 60)
     answer = pay(person, page)
     assert (answer.status_code, 'data-code="1008"' in answer.text) == (409, True)
+
+
+# ---------------------------------------------------------------- after the order
+
+
+def test_a_cancel_that_alipay_does_not_answer_says_so_and_leaves_the_order_as_it_is(
+    person: Person, alipay: Cashier
+) -> None:
+    student, course = a_student(), a_course(10_000)
+    pay(person.sign_in(student.username), settle(person, course))
+    number = only_order().order_number
+    alipay.fault("answer_status", method="alipay.trade.query")
+    answer = person.post(f"/orders/{number}/cancellation")
+    assert (answer.status_code, "支付宝暂时没有回答" in answer.text) == (409, True)
+    assert only_order().status is OrderStatus.PENDING
+
+
+def test_f18_a_line_that_stayed_in_the_cart_names_the_unpaid_order_that_holds_it(person: Person) -> None:
+    student, course = a_student(), a_course(10_000)
+    pay(person.sign_in(student.username), settle(person, course))
+    put(person, course)
+    page = person.get("/cart")
+    assert 'data-state="ordered"' in page.text
+    assert f"/orders/{only_order().order_number}" in page.text
+
+
+def test_pressing_again_after_the_deadline_leads_to_the_order_not_to_alipay(person: Person, alipay: Cashier) -> None:
+    student, course = a_student(), a_course(10_000)
+    page = settle(person.sign_in(student.username), course)
+    pay(person, page)
+    number = only_order().order_number
+    alipay.move_clock(16 * 60)
+    assert pay(person, page).location == f"/orders/{number}"
