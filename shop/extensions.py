@@ -50,7 +50,7 @@ class ReadingSession(FlaskSession):
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
         bind = super().get_bind(*args, **kwargs)
         is_postgresql = isinstance(bind, Engine) and bind.dialect.name == "postgresql"
-        return _without_transactions(bind) if is_postgresql else bind  # type: ignore[arg-type]
+        return _without_transactions(bind) if is_postgresql else bind
 
 
 @lru_cache(maxsize=8)

@@ -73,6 +73,8 @@ def _forget(settled: Settlement) -> None:
 
 
 def _next_url(placed: Placed) -> str:
+    if placed.asked:
+        return payment.url_of(placed.asked)
     pay_url = payment.pay_url(placed.order_number) if placed.is_due else None
     return pay_url or url_for("orders.page", order_number=placed.order_number)
 

@@ -27,6 +27,7 @@ from shop.money import to_yuan
 from shop.rules import pricing
 from shop.services import payment, sale, wallet
 from shop.services.locks import lock_account
+from shop.services.payment import Asked
 from shop.services.sale import Offer
 
 NUMBER_SIGNS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no look-alikes: people read numbers out on the phone
@@ -44,6 +45,7 @@ class Placed:
     order_number: str
     is_due: bool
     is_new: bool = False
+    asked: Asked | None = None  # for a new order with something due
 
 
 def already_placed(account_id: int, token: str) -> Placed:
@@ -76,9 +78,9 @@ def place_order(account_id: int, settlement: Settlement, *, money_fen: int, beli
         order = _write(session, account_id, settlement, lines, quote, now)
         if quote.due_fen == 0:
             payment.settle(session, order, now=now)
-        else:
-            payment.open_attempt(session, order, method=method, now=now)
-        return Placed(order.order_number, is_due=quote.due_fen > 0, is_new=True)
+            return Placed(order.order_number, is_due=False, is_new=True)
+        asked = payment.open_attempt(session, order, method=method, now=now)
+        return Placed(order.order_number, is_due=True, is_new=True, asked=asked)
 
 
 def _by_token(session: Session, account_id: int, token: str) -> Placed | None:

@@ -6,9 +6,11 @@ No call to Alipay happens inside a transaction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -73,7 +75,15 @@ def alipay() -> Alipay:
 # ---------------------------------------------------------------- asking for money
 
 
-def open_attempt(session: Session, order: Order, *, method: PaymentMethod, now: datetime, number: int = 1) -> Payment:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an attempt asks Alipay for, however often."""
+
+    method: PaymentMethod
+    biz_content: Mapping[str, Any]
+
+
+def open_attempt(session: Session, order: Order, *, method: PaymentMethod, now: datetime, number: int = 1) -> Asked:
     """A new attempt for the order's due amount, frozen as it will be sent; committed before the buyer leaves."""
     out_trade_no = f"{order.order_number}{number:02d}"
     attempt = Payment(
@@ -93,7 +103,12 @@ def open_attempt(session: Session, order: Order, *, method: PaymentMethod, now: 
     )
     session.add(attempt)
     session.flush()
-    return attempt
+    return Asked(method, attempt.biz_content)
+
+
+def url_of(asked: Asked) -> str:
+    """Where the buyer goes to pay, signed now."""
+    return alipay().pay_url(asked.method, asked.biz_content)
 
 
 def pay_url(order_number: str) -> str | None:
@@ -111,7 +126,7 @@ def pay_url(order_number: str) -> str | None:
             Payment.expires_at > clock.now(),
         )
     ).first()
-    return alipay().pay_url(attempt.method, attempt.biz_content) if attempt else None
+    return url_of(Asked(attempt.method, attempt.biz_content)) if attempt else None
 
 
 # ---------------------------------------------------------------- hearing of money
