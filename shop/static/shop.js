@@ -21,16 +21,10 @@ function countDown(root) {
   }
 }
 
-// A <select data-autosubmit> sends its form; the button that people without scripts press (data-fallback) goes away.
-function sendOnChange(root) {
-  for (const button of root.querySelectorAll("[data-fallback]")) button.hidden = true;
-}
+// Buttons that people without scripts press (data-fallback) go away, and stay away when a part of the page is swapped.
+document.documentElement.dataset.scripts = "on";
 
-function enhance(root) {
-  countDown(root);
-  sendOnChange(root);
-}
-
+// A <select data-autosubmit> sends its form.
 document.addEventListener("change", (event) => {
   if (event.target.matches("select[data-autosubmit], input[data-autosubmit]")) event.target.form.requestSubmit();
 });
@@ -57,5 +51,5 @@ document.addEventListener("keydown", (event) => {
   menu?.querySelector("summary").focus();
 });
 
-enhance(document);
-document.addEventListener("htmx:after:swap", () => enhance(document));
+countDown(document);
+document.addEventListener("htmx:after:swap", () => countDown(document));

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
+from whitenoise import compress
 
 from shop import clock, create_app
 from shop.config import PROJECT, Settings
@@ -61,6 +62,12 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compressed() -> None:
+    """What is sent of the static files, made anew as at each start: a browser takes that and not the files."""
+    compress.main(["--quiet", str(PROJECT / "shop" / "static")])
 
 
 @pytest.fixture(scope="session")

@@ -51,9 +51,10 @@ def test_a_course_is_bought_by_keyboard_alone(visitor: Visitor) -> None:
     visitor.page.wait_for_url("**/settlement")
     tab_to(visitor, "balance")
     keyboard.type("50")
-    tab_to(
-        visitor, "立即支付 309.00 元"
-    )  # leaving the field has brought the new amount, and the focus went on from there
+    tab_to(visitor, "用完可用的贝里")  # leaving the field brings the new amount, and takes the focus from nobody
+    expect(visitor.receipt_due).to_have_text("309.00 元")
+    expect(visitor.page.get_by_role("button", name="用完可用的贝里")).to_be_focused()
+    tab_to(visitor, "立即支付 309.00 元")
     keyboard.press("Enter")
     visitor.page.wait_for_url("**/cashier/*")
     tab_to(visitor, "Log in as buyer A")
