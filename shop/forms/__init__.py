@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
+from flask_babel import get_locale
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import Field, SelectMultipleField, StringField, TextAreaField
+from wtforms import Field, SelectMultipleField, StringField, TextAreaField, i18n
 from wtforms.validators import InputRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
@@ -24,6 +26,9 @@ class Form(FlaskForm):
     class Meta:
         csrf = False
 
+        def get_translations(self, form: Any) -> Any:
+            return _words_of_wtforms(str(get_locale()))
+
     def validate(self, extra_validators: Any = None) -> bool:
         """Also refuses a single field that was sent twice: which one counts must never be a matter of luck."""
         is_valid = bool(super().validate(extra_validators))
@@ -32,6 +37,12 @@ class Form(FlaskForm):
                 field.errors = [*field.errors, _("这一项只能填一次。")]
                 is_valid = False
         return is_valid
+
+
+@cache
+def _words_of_wtforms(language: str) -> Any:
+    """WTForms' own messages, read once per process: Flask-WTF reads the file again for every field of every form."""
+    return i18n.get_translations([language])
 
 
 def required() -> InputRequired:
