@@ -48,10 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def browser_path() -> str:
-    """Where the browser is; the test is skipped where there is none."""
+    """Where the browser is; ``bin/test`` leaves these tests out where there is none."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+        pytest.fail(f"none of {', '.join(BROWSERS)} is installed")
     return path
 
 
@@ -74,7 +74,7 @@ def compressed() -> None:
 def demo_copy(shop: Flask, database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database with nothing but the demo in it; loading takes seconds, copying milliseconds."""
     if not database_url.startswith("sqlite:///"):
-        pytest.skip("the browser's tests run on SQLite")
+        pytest.fail("the browser's tests run on SQLite")
     with shop.app_context():
         demo.load(clock.now())
     copy = tmp_path_factory.mktemp("demo") / "demo.sqlite3"

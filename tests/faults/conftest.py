@@ -14,18 +14,6 @@ from tests.faults.processes import Web
 WEB_THREADS = 8  # in each process
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "only_on(database): the fault exists on this database only")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot happen on this run's database; the other run has it."""
-    database = config.getoption("--database")
-    elsewhere = [item for item in items if (mark := item.get_closest_marker("only_on")) and mark.args != (database,)]
-    config.hook.pytest_deselected(items=elsewhere)
-    items[:] = [item for item in items if item not in elsewhere]
-
-
 @pytest.fixture(scope="module")
 def crowd(shop: Flask, settings: Settings) -> Iterator[Crowd]:
     """Processes on this worker's database and Redis, kept for a module as they take a while to start."""

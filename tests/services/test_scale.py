@@ -17,14 +17,14 @@ from shop.models import Account, Course, Payment
 from shop.services import cart, checkout, learning, orders, payment, settlement
 from tests.builders import a_claimed, a_coupon, a_course, a_student, plan_of, today_in_shanghai
 
+pytestmark = pytest.mark.only_on("postgresql")  # the plans are its own
+
 FEW, MANY = 1_000, 100_000
 TABLES = set(fill.ROWS)
 
 
 @pytest.fixture
 def shelf(app: Flask) -> Iterator[list[Course]]:
-    if db.engine.dialect.name != "postgresql":
-        pytest.skip("the plans are PostgreSQL's")
     yield [a_course(30_000) for _ in range(3)]
     db.session.remove()
     with unit_of_work() as session:  # quicker than what empties the tables of a few rows after the other tests
