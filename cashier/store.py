@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS refund (
     done_at REAL NOT NULL, UNIQUE (trade_no, out_request_no));
 CREATE INDEX IF NOT EXISTS refund_done ON refund (done_at);
 CREATE TABLE IF NOT EXISTS message (        -- one notification; its deliveries are the attempts to hand it over
-    id INTEGER PRIMARY KEY, out_trade_no TEXT NOT NULL, url TEXT NOT NULL, charset TEXT NOT NULL,
+    -- AUTOINCREMENT: a delivery still under way when all was forgotten must not be booked on a later message
+    id INTEGER PRIMARY KEY AUTOINCREMENT, out_trade_no TEXT NOT NULL, url TEXT NOT NULL, charset TEXT NOT NULL,
     fields_json TEXT NOT NULL, recipes_json TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('pending', 'done', 'given_up', 'held', 'reordered', 'lost', 'manual')),
     attempts INTEGER NOT NULL DEFAULT 0, next_at REAL NOT NULL, claimed_until REAL NOT NULL DEFAULT 0,

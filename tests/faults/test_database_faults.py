@@ -135,6 +135,9 @@ def test_f20_when_the_database_is_back_the_shop_works_without_a_restart(wired: t
     assert person.get("/settlement").status_code == 200
 
 
+COMMIT = b"COMMIT\0"  # the statement alone, not a BEGIN at READ COMMITTED
+
+
 @ON_POSTGRESQL
 def test_f23_a_checkout_lost_at_commit_shows_the_truth_and_makes_no_second_order(
     app: Flask, wired: tuple[Flask, Proxy]
@@ -142,7 +145,7 @@ def test_f23_a_checkout_lost_at_commit_shows_the_truth_and_makes_no_second_order
     shop, wire = wired
     member, student_id, form = at_the_button(app)
     person = moved_to(shop, member)
-    wire.lost_after = b"COMMIT"
+    wire.lost_after = COMMIT
     assert_kind(person.post("/checkout", form))
     wire.repair()
     number = only_number()  # it was committed, which nobody could know
@@ -158,7 +161,7 @@ def test_f23_a_notice_lost_at_commit_is_not_acknowledged_and_its_repeat_is(
     shop, wire = wired
     number = an_unpaid_order(a_student(), a_course())
     notice = paid_notice(alipay, number)
-    wire.lost_after = b"COMMIT"
+    wire.lost_after = COMMIT
     assert "success" not in shop.test_client().post("/alipay/notify", data=notice).text
     wire.repair()
     assert the_order(number).status is OrderStatus.PAID
@@ -245,10 +248,10 @@ def test_f24_a_checkout_that_a_deadlock_ends_can_be_pressed_again(app: Flask, ca
 
 
 @ON_POSTGRESQL
-def test_f25_a_checkout_that_cannot_be_serialized_can_be_pressed_again(
+def test_f25_a_checkout_asks_for_its_own_isolation_so_that_none_fails_to_be_serialized(
     app: Flask, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """On a server whose administrator has set a stricter isolation than the shop asks for."""
+    """On a server whose administrator has set a stricter isolation than the shop needs."""
     member, student_id, form = at_the_button(app)
     name = make_url(settings.database_url).database
     with beside_the_shop(isolation_level="AUTOCOMMIT") as other:
@@ -256,20 +259,17 @@ def test_f25_a_checkout_that_cannot_be_serialized_can_be_pressed_again(
     try:
         with shop_at(settings, settings.database_url) as strict:
             person = moved_to(strict, member)
-            before = fingerprint()
             db.session.remove()
             with ThreadPoolExecutor(1) as thread, beside_the_shop() as other:
                 other.execute(sa.text("UPDATE account SET balance = balance WHERE id = :id"), {"id": student_id})
                 sent = thread.submit(person.post, "/checkout", form)
                 until_waiting(1)
                 other.commit()
-                assert_kind(sent.result(timeout=60))
-            assert "SerializationFailure" in caplog.text
-            assert fingerprint() == before
-            assert person.post("/checkout", form).status_code == 303
+                assert sent.result(timeout=60).status_code == 303
     finally:
         with beside_the_shop(isolation_level="AUTOCOMMIT") as other:
             other.execute(sa.text(f'ALTER DATABASE "{name}" RESET default_transaction_isolation'))
+    assert "SerializationFailure" not in caplog.text
     assert_bought_once(student_id)
 
 
