@@ -41,6 +41,7 @@ def database(connection: Connection, rows: int, *, product_id: int, coupon_id: i
     """Fill each table up to so many rows of others, and let the planner know. Commits."""
     # Foreign keys hold by construction; checking each of millions of rows would take minutes.
     connection.execute(text("SET LOCAL session_replication_role = replica"))
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
     there = connection.execute(text("SELECT count(*) FROM account WHERE id >= :first"), {"first": FIRST}).scalar_one()
     series = {"first": FIRST + there, "last": FIRST + rows - 1}
     for table, columns_and_values in ROWS.items():
