@@ -26,16 +26,22 @@ class Crowd:
             PROCESSES, multiprocessing.get_context("spawn"), initializer=_prepare, initargs=(settings,)
         )
 
-    def outcomes(self, table: str, task: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Counter[str]:
+    def outcomes(
+        self,
+        table: str,
+        task: Callable[..., Any],
+        calls: Sequence[tuple[Any, ...]],
+        waiting: int = PROCESSES * THREADS,
+    ) -> Counter[str]:
         """What became of the calls of a task, all made at once: how often "done", how often which exception.
 
-        No write to the table happens before as many callers wait for it as there are threads.
+        No write to the table happens before as many callers wait for it, by default as many as there are threads.
         """
         for ready in [self._pool.submit(time.sleep, 0.2) for _ in range(PROCESSES)]:
             ready.result()
         with barrier(table):
             shares = [self._pool.submit(_call_all, task, calls[i::PROCESSES]) for i in range(PROCESSES)]
-            until_waiting(PROCESSES * THREADS)
+            until_waiting(waiting)
         return sum((share.result() for share in shares), Counter())
 
     def go_home(self) -> None:
