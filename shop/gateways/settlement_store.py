@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,9 +42,6 @@ class Settlement:
     def changed(self, line_coupons: Mapping[int, int], site_coupon: int | None, beli: int) -> Settlement:
         """The same lines with other choices, as a new version with a new half hour."""
         return Settlement(self.picks, line_coupons, site_coupon, beli)
-
-    def with_beli(self, beli: int) -> Settlement:
-        return replace(self, beli=beli)
 
 
 def save(redis: Redis, account_id: int, settlement: Settlement) -> None:

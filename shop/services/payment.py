@@ -83,9 +83,9 @@ class Asked:
     biz_content: Mapping[str, Any]
 
 
-def open_attempt(session: Session, order: Order, *, method: PaymentMethod, now: datetime, number: int = 1) -> Asked:
-    """A new attempt for the order's due amount, frozen as it will be sent; committed before the buyer leaves."""
-    out_trade_no = f"{order.order_number}{number:02d}"
+def open_attempt(session: Session, order: Order, *, method: PaymentMethod, now: datetime) -> Asked:
+    """The order's first attempt at its due amount, frozen as it will be sent; committed before the buyer leaves."""
+    out_trade_no = f"{order.order_number}01"  # two digits, so that a later attempt has a number of its own
     attempt = Payment(
         order=order,
         out_trade_no=out_trade_no,
