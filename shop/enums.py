@@ -193,6 +193,54 @@ class RefundState(Choice):
     WITHDRAWN = 6, _("已撤回")
 
 
+class RefundCause(Choice):
+    """Why money goes back. Only a student's request and one by staff concern lines of the order."""
+
+    STUDENT = 0, _("学员申请")
+    LATE = 1, _("付款到账时订单已结束")
+    DOUBLE = 2, _("重复付款")
+    WRONG_AMOUNT = 3, _("付款金额不符")
+    STAFF = 4, _("客服退款")
+    GATEWAY = 5, _("在支付宝侧退款")  # begun there, recorded here
+
+
+class TroubleKind(Choice):
+    """Money at Alipay that the shop believes in and cannot book."""
+
+    WRONG_AMOUNT = 0, _("付款金额与订单不符")
+    SECOND_TRADE = 1, _("同一付款号出现另一笔交易")
+    UNKNOWN_TRADE = 2, _("找不到对应的订单")
+    FOREIGN_REFUND = 3, _("支付宝侧发起的退款")
+
+
+class DifferenceKind(Choice):
+    """In what a bill of Alipay and the shop's books disagree."""
+
+    MISSED_PAYMENT = 0, _("账单有付款，商城未入账")
+    LATE = 1, _("订单结束后到账")
+    DOUBLE = 2, _("重复付款")
+    AMOUNT = 3, _("金额不一致")
+    UNKNOWN_TRADE = 4, _("商城没有这笔交易")
+    FOREIGN_REFUND = 5, _("账单有退款，商城未发起")
+    REFUND_AMOUNT = 6, _("退款金额不一致")
+    MISSED_REFUND = 7, _("退款已到账，商城未确认")
+    PAYMENT_MISSING = 8, _("商城已入账，账单没有付款")
+    REFUND_MISSING = 9, _("商城已退款，账单没有退款")
+    TRADE_NUMBER = 10, _("交易号不一致")
+    FOOTER = 11, _("账单合计与明细不符")
+    LEDGER = 12, _("订单与贝里账不符")
+
+
+class MailState(Choice):
+    """UNCERTAIN: the process died while sending. It may have arrived, so it is not sent again by itself."""
+
+    WAITING = 0, _("待发送")
+    SENDING = 1, _("发送中")
+    SENT = 2, _("已发送")
+    FAILED = 3, _("发送失败")
+    UNCERTAIN = 4, _("结果未知")
+
+
 class TransactionType(Choice):
     """贝里 moves; amounts are positive, the type gives the direction."""
 

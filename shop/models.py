@@ -29,12 +29,14 @@ from shop.enums import (
     CouponKind,
     CouponStatus,
     CourseType,
+    DifferenceKind,
     EnrolmentStatus,
     FollowUpTool,
     Gender,
     HomeworkStatus,
     HomeworkType,
     Level,
+    MailState,
     MessageType,
     ModuleStatus,
     NoticeVerdict,
@@ -45,6 +47,7 @@ from shop.enums import (
     ProductKind,
     ProductStatus,
     QuestionStatus,
+    RefundCause,
     RefundState,
     RewardStatus,
     Role,
@@ -56,6 +59,7 @@ from shop.enums import (
     StudyStatus,
     TeacherRole,
     TransactionType,
+    TroubleKind,
     ValidPeriod,
     WithdrawalState,
     WorkExperience,
@@ -130,10 +134,53 @@ class Notification(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(key("account.id"))
     msg_type: Mapped[MessageType] = mapped_column(EnumNumber(MessageType))
-    content: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(Text)  # in Chinese; the reader's language is looked up when it is shown
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # what its %(places)s are filled with
     link: Mapped[str] = mapped_column(String(255), default="")
+    event: Mapped[str | None] = mapped_column(String(128), unique=True)  # what must be told once only
     date: Mapped[datetime] = mapped_column(Instant, default=now)
     read_time: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class Mail(Model):
+    """One letter on its way: written in the transaction that it tells about, sent after its commit."""
+
+    __tablename__ = "mail"
+    __table_args__ = (
+        CheckConstraint("(state = 2) = (sent_time IS NOT NULL)", name="sent_has_time"),
+        Index(
+            "ix_mail_waiting",
+            "next_try_time",
+            sqlite_where=text("state = 0"),
+            postgresql_where=text("state = 0"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    address: Mapped[str] = mapped_column(String(254))
+    subject: Mapped[str] = mapped_column(String(255))
+    body: Mapped[str] = mapped_column(Text)
+    message_id: Mapped[str] = mapped_column(String(128), unique=True)  # the same on every try
+    state: Mapped[MailState] = mapped_column(EnumNumber(MailState), default=MailState.WAITING)
+    tries: Mapped[int] = mapped_column(default=0)
+    next_try_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    created_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    sent_time: Mapped[datetime | None] = mapped_column(Instant)
+    error: Mapped[str] = mapped_column(String(255), default="")
+
+
+class PasswordReset(Model):
+    """A link that sets a new password once; only the digest of its token is kept."""
+
+    __tablename__ = "password_reset"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    token_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    used_time: Mapped[datetime | None] = mapped_column(Instant)
 
 
 # ---------------------------------------------------------------- catalogue
@@ -575,6 +622,9 @@ class OrderDetail(Model):
     beli: Mapped[int]
     beli_fen: Mapped[int]
     actual_amount_fen: Mapped[int]
+    # the coupons that served this line, for ever; who holds them now is told by the records
+    coupon_record_id: Mapped[int | None] = mapped_column(key("coupon_record.id"), index=True)
+    site_coupon_record_id: Mapped[int | None] = mapped_column(key("coupon_record.id"), index=True)
     content: Mapped[str | None] = mapped_column(String(255))  # a remark of operations
     valid_period_display: Mapped[str] = mapped_column(String(32))
     valid_period: Mapped[int]
@@ -605,6 +655,12 @@ class Payment(Model):
             sqlite_where=text("state = 0"),
             postgresql_where=text("state = 0"),
         ),
+        Index(
+            "ix_payment_to_ask",
+            "next_ask_time",
+            sqlite_where=text("next_ask_time IS NOT NULL"),
+            postgresql_where=text("next_ask_time IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -618,6 +674,8 @@ class Payment(Model):
     created_time: Mapped[datetime] = mapped_column(Instant, default=now)
     expires_at: Mapped[datetime] = mapped_column(Instant)  # the time_expire that Alipay was given
     paid_time: Mapped[datetime | None] = mapped_column(Instant)
+    asks: Mapped[int] = mapped_column(default=0)  # how often Alipay was asked about it by the poller
+    next_ask_time: Mapped[datetime | None] = mapped_column(Instant)  # none: nothing can come of it any more
 
     order: Mapped[Order] = relationship(back_populates="payments")
 
@@ -639,6 +697,28 @@ class PaymentNotice(Model):
     received_time: Mapped[datetime] = mapped_column(Instant, default=now)
 
 
+class Trouble(Model):
+    """Money that fits nothing: seen at Alipay, believed, and of no order. People decide what becomes of it."""
+
+    __tablename__ = "trouble"
+    __table_args__ = (UniqueConstraint("kind", "out_trade_no", "trade_no", "out_request_no"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[TroubleKind] = mapped_column(EnumNumber(TroubleKind))
+    payment_id: Mapped[int | None] = mapped_column(key("payment.id"), index=True)
+    out_trade_no: Mapped[str] = mapped_column(String(64))
+    trade_no: Mapped[str] = mapped_column(String(64))
+    out_request_no: Mapped[str] = mapped_column(String(64), default="")
+    amount_fen: Mapped[int]
+    found_by: Mapped[str] = mapped_column(String(16))  # "notice", "query", "bill"
+    found_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    resolved_time: Mapped[datetime | None] = mapped_column(Instant)
+    resolution: Mapped[str] = mapped_column(String(255), default="")
+
+    payment: Mapped[Payment | None] = relationship()
+
+
 class Refund(Model):
     """Money and 贝里 on their way back; its number is committed before Alipay is called and kept for ever."""
 
@@ -646,11 +726,28 @@ class Refund(Model):
     __table_args__ = (
         CheckConstraint("amount_fen >= 0 AND beli >= 0", name="amounts_not_negative"),
         CheckConstraint("amount_fen = 0 OR payment_id IS NOT NULL", name="cash_has_payment"),
+        CheckConstraint("(state = 3) = (done_time IS NOT NULL)", name="done_has_time"),
+        # one request at a time per order: which lines are suspended is then never a question
+        Index(
+            "uq_refund_running_order_id",
+            "order_id",
+            unique=True,
+            sqlite_where=text("cause IN (0, 4) AND state IN (0, 1, 2, 4)"),
+            postgresql_where=text("cause IN (0, 4) AND state IN (0, 1, 2, 4)"),
+        ),
+        Index(
+            "ix_refund_to_try",
+            "next_try_time",
+            sqlite_where=text("next_try_time IS NOT NULL"),
+            postgresql_where=text("next_try_time IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(key("orders.id"), index=True)
     payment_id: Mapped[int | None] = mapped_column(key("payment.id"), index=True)
+    trouble_id: Mapped[int | None] = mapped_column(key("trouble.id"), index=True)
+    cause: Mapped[RefundCause] = mapped_column(EnumNumber(RefundCause), default=RefundCause.STUDENT)
     out_request_no: Mapped[str] = mapped_column(String(64), unique=True)
     amount_fen: Mapped[int]
     beli: Mapped[int] = mapped_column(default=0)
@@ -661,6 +758,14 @@ class Refund(Model):
     requested_time: Mapped[datetime] = mapped_column(Instant, default=now)
     decided_time: Mapped[datetime | None] = mapped_column(Instant)
     done_time: Mapped[datetime | None] = mapped_column(Instant)
+    tries: Mapped[int] = mapped_column(default=0)  # calls to Alipay begun
+    next_try_time: Mapped[datetime | None] = mapped_column(Instant)  # none: nothing for the job to do
+    leased_until: Mapped[datetime | None] = mapped_column(Instant)  # a call is under way, or was a moment ago
+    error: Mapped[str] = mapped_column(String(64), default="")  # Alipay's last sub_code
+
+    order: Mapped[Order] = relationship()
+    payment: Mapped[Payment | None] = relationship()
+    details: Mapped[list[RefundDetail]] = relationship(order_by="RefundDetail.id")
 
 
 class RefundDetail(Model):
@@ -677,6 +782,8 @@ class RefundDetail(Model):
     order_detail_id: Mapped[int] = mapped_column(key("order_detail.id"), index=True)
     amount_fen: Mapped[int]
     beli: Mapped[int]
+
+    order_detail: Mapped[OrderDetail] = relationship()
 
 
 class TransactionRecord(Model):
@@ -737,6 +844,86 @@ class AuditLog(Model):
     after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(String(255), default="")
     date: Mapped[datetime] = mapped_column(Instant, default=now, index=True)
+
+
+class Reconciliation(Model):
+    """对账: one day's bill of Alipay beside the shop's books, as the last run found them."""
+
+    __tablename__ = "reconciliation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    bill_date: Mapped[date] = mapped_column(unique=True)
+    run_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    runs: Mapped[int] = mapped_column(default=1)
+    summary: Mapped[dict[str, Any]] = mapped_column(JSON)  # counts and fen, of the bill and of the shop
+
+    differences: Mapped[list[ReconciliationDifference]] = relationship(order_by="ReconciliationDifference.id")
+
+
+class ReconciliationDifference(Model):
+    """One line in which the bill and the shop disagreed, whether it was healed, and who closed it."""
+
+    __tablename__ = "reconciliation_difference"
+    __table_args__ = (
+        UniqueConstraint(
+            *("reconciliation_id", "kind", "out_trade_no", "trade_no", "out_request_no"),
+            name="uq_reconciliation_difference_line",  # PostgreSQL's names end after 63 letters
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reconciliation_id: Mapped[int] = mapped_column(key("reconciliation.id"))
+    kind: Mapped[DifferenceKind] = mapped_column(EnumNumber(DifferenceKind))
+    out_trade_no: Mapped[str] = mapped_column(String(64))
+    trade_no: Mapped[str] = mapped_column(String(64))
+    out_request_no: Mapped[str] = mapped_column(String(64), default="")
+    bill_fen: Mapped[int | None]  # refunds are negative, as in the bill
+    shop_fen: Mapped[int | None]
+    is_healed: Mapped[bool] = mapped_column(default=False)
+    note: Mapped[str] = mapped_column(String(255), default="")
+    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    resolved_time: Mapped[datetime | None] = mapped_column(Instant)
+    resolution: Mapped[str] = mapped_column(String(255), default="")
+
+
+class JobRun(Model):
+    """How a scheduled job fared last; one row per job."""
+
+    __tablename__ = "job_run"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    started_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    succeeded_time: Mapped[datetime | None] = mapped_column(Instant)
+    seconds: Mapped[float] = mapped_column(default=0.0)  # of the last run that ended
+    runs: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    counts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # what the last good run did
+    error: Mapped[str] = mapped_column(String(255), default="")  # of the last run, empty when it was good
+
+
+class NightlyRun(Model):
+    """The 02:00 job of one night: what each step did. A night without ``finished_time`` is caught up."""
+
+    __tablename__ = "nightly_run"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    night: Mapped[date] = mapped_column(unique=True)
+    started_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    finished_time: Mapped[datetime | None] = mapped_column(Instant)
+    steps: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class AuditRun(Model):
+    """One run of the whole audit by the nightly job, with the rows it named."""
+
+    __tablename__ = "audit_run"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    started_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    seconds: Mapped[float]
+    checks: Mapped[int]
+    findings: Mapped[list[Any]] = mapped_column(JSON)
+    notices: Mapped[list[Any]] = mapped_column(JSON)
 
 
 # ---------------------------------------------------------------- learning

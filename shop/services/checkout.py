@@ -131,6 +131,7 @@ def _write(
     quote: pricing.Quote,
     now: datetime,
 ) -> Order:
+    saves_nothing = quote.site_discount_fen == 0  # a site coupon that was chosen all the same
     order = Order(
         order_number=new_number(now),
         account_id=account_id,
@@ -145,7 +146,10 @@ def _write(
         settlement_token=settlement.token,
         date=now,
         expires_at=now + timedelta(minutes=settings().order_ttl_minutes),
-        details=[_detail(account_id, line, priced) for line, priced in zip(lines, quote.lines, strict=True)],
+        details=[
+            _detail(account_id, settlement, line, priced, is_site_served=priced.site_share_fen > 0 or saves_nothing)
+            for line, priced in zip(lines, quote.lines, strict=True)
+        ],
     )
     session.add(order)
     session.flush()
@@ -155,12 +159,16 @@ def _write(
     return order
 
 
-def _detail(account_id: int, line: Offer, priced: pricing.PricedLine) -> OrderDetail:
+def _detail(
+    account_id: int, settlement: Settlement, line: Offer, priced: pricing.PricedLine, *, is_site_served: bool
+) -> OrderDetail:
     assert line.period is not None  # refused before
     return OrderDetail(
         product_id=line.product_id,
         policy_id=line.policy_id,
         pending_account_id=account_id,
+        coupon_record_id=settlement.line_coupons.get(line.product_id),
+        site_coupon_record_id=settlement.site_coupon if is_site_served else None,
         original_price_fen=priced.list_fen,
         price_fen=priced.price_fen,
         site_discount_fen=priced.site_share_fen,
