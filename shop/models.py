@@ -674,7 +674,6 @@ class Payment(Model):
     created_time: Mapped[datetime] = mapped_column(Instant, default=now)
     expires_at: Mapped[datetime] = mapped_column(Instant)  # the time_expire that Alipay was given
     paid_time: Mapped[datetime | None] = mapped_column(Instant)
-    asks: Mapped[int] = mapped_column(default=0)  # how often Alipay was asked about it by the poller
     next_ask_time: Mapped[datetime | None] = mapped_column(Instant)  # none: nothing can come of it any more
 
     order: Mapped[Order] = relationship(back_populates="payments")

@@ -162,7 +162,6 @@ def upgrade() -> None:
         batch_op.create_foreign_key(batch_op.f('fk_order_detail_site_coupon_record_id'), 'coupon_record', ['site_coupon_record_id'], ['id'])
 
     with op.batch_alter_table('payment', schema=None) as batch_op:
-        batch_op.add_column(sa.Column('asks', sa.Integer(), nullable=False, server_default='0'))
         batch_op.add_column(sa.Column('next_ask_time', sa.DateTime(timezone=True), nullable=True))
         batch_op.create_index('ix_payment_to_ask', ['next_ask_time'], unique=False, sqlite_where=sa.text('next_ask_time IS NOT NULL'), postgresql_where=sa.text('next_ask_time IS NOT NULL'))
 
@@ -183,8 +182,6 @@ def upgrade() -> None:
     # the defaults above are for the rows that were there; the shop gives every value itself
     with op.batch_alter_table('notification', schema=None) as batch_op:
         batch_op.alter_column('facts', existing_type=sa.JSON(), existing_nullable=False, server_default=None)
-    with op.batch_alter_table('payment', schema=None) as batch_op:
-        batch_op.alter_column('asks', existing_type=sa.Integer(), existing_nullable=False, server_default=None)
     with op.batch_alter_table('refund', schema=None) as batch_op:
         batch_op.alter_column('tries', existing_type=sa.Integer(), existing_nullable=False, server_default=None)
         batch_op.alter_column('cause', existing_type=sa.SmallInteger(), existing_nullable=False, server_default=None)
@@ -213,7 +210,6 @@ def downgrade() -> None:
     with op.batch_alter_table('payment', schema=None) as batch_op:
         batch_op.drop_index('ix_payment_to_ask', sqlite_where=sa.text('next_ask_time IS NOT NULL'), postgresql_where=sa.text('next_ask_time IS NOT NULL'))
         batch_op.drop_column('next_ask_time')
-        batch_op.drop_column('asks')
 
     with op.batch_alter_table('order_detail', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('fk_order_detail_site_coupon_record_id'), type_='foreignkey')
