@@ -7,25 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import CouponStatus, OrderStatus, PaymentMethod, PaymentType, TransactionType
-from shop.errors import (
-    AmountDiffers,
-    CourseCouponNotUsable,
-    NegativeMoney,
-    NotEnoughBeli,
-    SettlementGone,
-    SiteCouponNotUsable,
-)
+from shop.enums import OrderStatus, PaymentMethod, PaymentType
+from shop.errors import AmountDiffers, NegativeMoney, NotEnoughBeli, SettlementGone
 from shop.extensions import db, settings, unit_of_work
 from shop.gateways.settlement_store import Settlement
-from shop.models import Coupon, CouponRecord, Order, OrderDetail
+from shop.models import Order, OrderDetail
 from shop.money import to_yuan
 from shop.rules import pricing
-from shop.services import payment, sale, wallet
+from shop.services import payment, reservation, sale
 from shop.services.locks import lock_account
 from shop.services.payment import Asked
 from shop.services.sale import Offer
@@ -70,7 +63,7 @@ def place_order(account_id: int, settlement: Settlement, *, money_fen: int, beli
         if placed := _by_token(session, account_id, settlement.token):
             return placed
         lines = _lines(session, account_id, settlement)
-        quote = _quote(session, account_id, settlement, lines, beli=beli, now=now)
+        quote = reservation.quote(session, account_id, settlement, lines, beli=beli, now=now)
         if balance < beli:
             raise NotEnoughBeli(wanted=beli, balance=balance)
         if quote.due_fen != money_fen:
@@ -93,34 +86,6 @@ def _lines(session: Session, account_id: int, settlement: Settlement) -> list[Of
     for _, refusal in sale.refusals(session, account_id, lines):
         raise refusal
     return lines
-
-
-def _quote(
-    session: Session, account_id: int, settlement: Settlement, lines: Sequence[Offer], *, beli: int, now: datetime
-) -> pricing.Quote:
-    choice = pricing.Choice(settlement.line_coupons, settlement.site_coupon)
-    chosen = choice.record_ids
-    wallet_coupons = sale.wallet(session, account_id, now=now, record_ids=chosen) if chosen else []
-    usable = {c.coupon.record_id: c.coupon for c in wallet_coupons if c.is_usable(now)}
-    _check_coupons(session, account_id, choice, usable)
-    rate = settings().beli_per_yuan
-    return pricing.price([line.line for line in lines], usable, choice, beli=beli, beli_per_yuan=rate)
-
-
-def _check_coupons(
-    session: Session, account_id: int, choice: pricing.Choice, usable: dict[int, pricing.Coupon]
-) -> None:
-    for record_id in choice.line_coupons.values():
-        if record_id not in usable:
-            raise CourseCouponNotUsable(coupon=_coupon_name(session, account_id, record_id))
-    if choice.site_coupon is not None and choice.site_coupon not in usable:
-        raise SiteCouponNotUsable(coupon=_coupon_name(session, account_id, choice.site_coupon))
-
-
-def _coupon_name(session: Session, account_id: int, record_id: int) -> str:
-    """The name of one's own coupon, whatever has become of it; its number when it is somebody else's or gone."""
-    mine = (CouponRecord.id == record_id, CouponRecord.account_id == account_id)
-    return session.scalar(select(Coupon.name).join(CouponRecord.coupon).where(*mine)) or str(record_id)
 
 
 def _write(
@@ -153,9 +118,7 @@ def _write(
     )
     session.add(order)
     session.flush()
-    _hold_coupons(session, account_id, order, settlement, now)
-    if quote.beli:
-        wallet.move_beli(session, account_id, TransactionType.EXPENSE, quote.beli, order_id=order.id)
+    reservation.take(session, order, settlement, now)
     return order
 
 
@@ -178,27 +141,6 @@ def _detail(
         valid_period_display=line.period.chinese,
         valid_period=int(line.period),
     )
-
-
-def _hold_coupons(session: Session, account_id: int, order: Order, settlement: Settlement, now: datetime) -> None:
-    """Take every chosen coupon, or none: whoever changes the row first has it (B48)."""
-    wanted = pricing.Choice(settlement.line_coupons, settlement.site_coupon).record_ids
-    if not wanted:
-        return
-    taken = session.execute(
-        update(CouponRecord)
-        .where(
-            CouponRecord.id.in_(wanted),
-            CouponRecord.account_id == account_id,
-            CouponRecord.status == CouponStatus.UNUSED,
-            CouponRecord.valid_from <= now,
-            CouponRecord.valid_until >= now,
-        )
-        .values(status=CouponStatus.USED, used_time=now, order_id=order.id),
-        execution_options={"synchronize_session": False},
-    )
-    if taken.rowcount != len(wanted):  # type: ignore[attr-defined]
-        raise CourseCouponNotUsable(coupon=wanted[0])
 
 
 def _payment_type(quote: pricing.Quote) -> PaymentType:
