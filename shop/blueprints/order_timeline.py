@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 
 from shop.enums import OrderStatus
 from shop.models import Order
-from shop.services.orders import OrderView
+from shop.services.order_views import OrderView
 from shop.web.filters import isotime, localtime
 
 

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from shop import clock
 from shop.blueprints.order_timeline import timeline
 from shop.enums import OrderStatus
-from shop.services import orders
+from shop.services import order_views, orders
 from shop.services.payment import Answer
 from shop.web import logs, metrics
 
@@ -37,7 +37,7 @@ def index() -> str:
     page = request.args.get("page", "1")
     if (status and status not in STATUSES) or not (page.isascii() and page.isdigit() and len(page) < 7):
         abort(404)
-    found = orders.index(current_user.id, status=STATUSES.get(status), page=int(page))
+    found = order_views.index(current_user.id, status=STATUSES.get(status), page=int(page))
     return render_template("orders/index.html", found=found, status=STATUSES.get(status), statuses=list(OrderStatus))
 
 
@@ -45,7 +45,7 @@ def index() -> str:
 @login_required
 def page(order_number: str) -> str:
     """Paid, waiting, being confirmed or ended. ``returned`` says that the buyer comes from Alipay."""
-    view = orders.view(current_user.id, order_number)
+    view = order_views.view(current_user.id, order_number)
     return render_template(
         "orders/page.html",
         view=view,

@@ -14,7 +14,7 @@ from shop.extensions import db, redis, unit_of_work
 from shop.gateways.alipay import Notice, Trade
 from shop.gateways.settlement_store import Pick, Settlement
 from shop.models import Account, Course, Payment
-from shop.services import cart, checkout, learning, orders, payment, settlement
+from shop.services import cart, checkout, learning, order_views, payment, settlement
 from tests.builders import a_claimed, a_coupon, a_course, a_student, plan_of, today_in_shanghai
 
 pytestmark = pytest.mark.only_on("postgresql")  # the plans are its own
@@ -69,8 +69,8 @@ def purchase(shelf: list[Course], buyer_id: int) -> dict[str, plans.Sent]:
         assert payment.receive(Notice({}, trade)).is_acknowledged
     db.session.rollback()
     with plans.watched(db.engine) as sent["afterwards"]:
-        orders.view(buyer_id, placed.order_number)
-        orders.index(buyer_id, status=None, page=1)
+        order_views.view(buyer_id, placed.order_number)
+        order_views.index(buyer_id, status=None, page=1)
         learning.index(buyer_id, today_in_shanghai())
         learning.continue_with(buyer_id, today_in_shanghai())
     return sent
