@@ -8,13 +8,14 @@ import re
 import secrets
 import sqlite3
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
 from cashier import clock, faults
 from cashier.desk import Desk, current
@@ -24,6 +25,7 @@ from cashier.trades import BUYERS
 
 bp = Blueprint("bill", __name__)
 VALID_SECONDS = 30.0
+BOMB = 40 * 1024 * 1024  # bytes that a bomb unpacks to, from a thousandth of it
 PERIOD = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?", re.ASCII)
 COLUMNS = (
     "支付宝交易号,商户订单号,业务类型,商品名称,创建时间,完成时间,门店编号,门店名称,操作员,终端号,对方账户,订单金额（元）,"
@@ -69,17 +71,20 @@ def download_url(desk: Desk, db: sqlite3.Connection, biz: dict[str, Any], host_u
     if "bill_missing" in struck or not _rows(db, first, behind):
         raise Refused("BILL_NOT_EXIST", "账单不存在")
     token = secrets.token_urlsafe(24)
+    expires_at = now - 1 if "bill_expired" in struck else now + VALID_SECONDS
     db.execute("DELETE FROM bill_ticket WHERE expires_at < ?", (now - 3600,))
     db.execute(
         "INSERT INTO bill_ticket (token, period, faults_json, expires_at) VALUES (?, ?, ?, ?)",
-        (token, period, json.dumps(list(struck)), now + VALID_SECONDS),
+        (token, period, json.dumps({kind: fault.args for kind, fault in struck.items()}), expires_at),
     )
     query = {"bizType": "trade", "userId": desk.config.seller_id, "fileType": "csv.zip", "token": token}
+    if "bill_other_host" in struck:
+        host_url = f"http://{struck['bill_other_host'].args['host']}/"
     return f"{host_url}bill/download?{urlencode(query)}"
 
 
 @bp.get("/bill/download")
-def download() -> Response:
+def download() -> AnyResponse:
     desk = current()
     with desk.store.read() as db:
         ticket = db.execute("SELECT * FROM bill_ticket WHERE token = ?", (request.args.get("token", ""),)).fetchone()
@@ -88,9 +93,13 @@ def download() -> Response:
         if desk.now() > ticket["expires_at"]:
             abort(410)
         first, behind = _days(ticket["period"])
-        rows = _spoilt(_rows(db, first, behind), json.loads(ticket["faults_json"]))
-    has_more_columns = "bill_extra_column" in ticket["faults_json"]
-    content = _zip(desk, first, behind, rows, has_more_columns=has_more_columns)
+        rows = _rows(db, first, behind)
+    struck = json.loads(ticket["faults_json"])
+    if "bill_html" in struck:
+        return Response("<!DOCTYPE html><title>系统繁忙</title>", content_type="text/html; charset=utf-8")
+    if "bill_redirect" in struck:
+        return redirect(struck["bill_redirect"]["location"])
+    content = _bomb() if "bill_bomb" in struck else _zip(desk, first, behind, rows, struck)
     name = f"{_account(desk)}_{ticket['period'].replace('-', '')}.csv.zip"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, headers=headers, content_type="application/zip")
@@ -119,17 +128,24 @@ def _rows(db: sqlite3.Connection, first: date, behind: date) -> list[Row]:
     return [Row(**dict(row)) for row in db.execute(ROWS, span)]
 
 
-def _spoilt(rows: list[Row], kinds: Sequence[str]) -> list[Row]:
-    if "bill_row_missing" in kinds:
-        rows = rows[1:]
-    if "bill_row_extra" in kinds:
+def _spoilt(rows: list[Row], struck: Mapping[str, Mapping[str, Any]]) -> list[Row]:
+    if "bill_row_missing" in struck:
+        missing = _place(rows, struck["bill_row_missing"]["number"])
+        rows = [row for place, row in enumerate(rows) if place != missing]
+    if "bill_row_extra" in struck:
         rows = [*rows, replace(rows[-1], trade_no="9" * 28, out_trade_no="UNKNOWN1")] if rows else rows
-    if "bill_amount_off" in kinds and rows:
-        rows = [replace(rows[0], fen=rows[0].fen + 1), *rows[1:]]
+    if "bill_amount_off" in struck and rows:
+        off = _place(rows, struck["bill_amount_off"]["number"])
+        rows = [replace(row, fen=row.fen + 1) if place == off else row for place, row in enumerate(rows)]
     return rows
 
 
-def _zip(desk: Desk, first: date, behind: date, rows: list[Row], *, has_more_columns: bool) -> bytes:
+def _place(rows: list[Row], number: str) -> int:
+    """Where the row with this number is; -1 when it is not there."""
+    return next((place for place, row in enumerate(rows) if number in ("", row.number or row.out_trade_no)), -1)
+
+
+def _zip(desk: Desk, first: date, behind: date, rows: list[Row], struck: Mapping[str, Mapping[str, Any]]) -> bytes:
     """The summary comes first: readers must choose by the first line of a file, not by its place."""
     stem = f"{_account(desk)}_{first:%Y%m%d}"
     head = [
@@ -137,12 +153,21 @@ def _zip(desk: Desk, first: date, behind: date, rows: list[Row], *, has_more_col
         f"#起始日期：[{_chinese(first)}]   终止日期：[{_chinese(behind)}]",
     ]
     exported = f"#导出时间：[{clock.text(desk.now()).replace('-', '年', 1).replace('-', '月', 1).replace(' ', '日 ')}]"
+    rows = _spoilt(rows, struck)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        summary = ["#支付宝业务汇总查询", *head, *_summary(rows), exported]
-        archive.writestr(_GbkName(f"{stem}_业务明细(汇总).csv"), _gbk(summary))
-        detail = ["#支付宝业务明细查询", *head, *_detail(rows, has_more_columns=has_more_columns), exported]
+        if "bill_no_summary" not in struck:
+            summary = ["#支付宝业务汇总查询", *head, *_summary(rows), exported]
+            archive.writestr(_GbkName(f"{stem}_业务明细(汇总).csv"), _gbk(summary))
+        detail = ["#支付宝业务明细查询", *head, *_detail(rows, struck), exported]
         archive.writestr(_GbkName(f"{stem}_业务明细.csv"), _gbk(detail))
+    return buffer.getvalue()
+
+
+def _bomb() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bill.csv", "#支付宝业务明细查询\r\n".encode("gbk") + bytes(BOMB))
     return buffer.getvalue()
 
 
@@ -153,7 +178,8 @@ class _GbkName(zipfile.ZipInfo):
         return self.filename.encode("gbk"), self.flag_bits & ~0x800
 
 
-def _detail(rows: list[Row], *, has_more_columns: bool) -> list[str]:
+def _detail(rows: list[Row], struck: Mapping[str, Any]) -> list[str]:
+    has_more_columns = "bill_extra_column" in struck
     paid = [row.fen for row in rows if not row.number]
     back = [row.fen for row in rows if row.number]
     return [
@@ -161,7 +187,7 @@ def _detail(rows: list[Row], *, has_more_columns: bool) -> list[str]:
         COLUMNS + (",新列" if has_more_columns else ""),
         *(_detail_line(row) + (",\t" if has_more_columns else "") for row in rows),
         _rule("业务明细列表结束"),
-        f"#交易合计：{len(paid)}笔，商家实收共{to_yuan(sum(paid))}元，商家优惠共0.00元",
+        f"#交易合计：{len(paid) + ('bill_footer_off' in struck)}笔，商家实收共{to_yuan(sum(paid))}元，商家优惠共0.00元",
         f"#退款合计：{len(back)}笔，商家实收退款共{to_yuan(sum(back))}元，商家优惠退款共0.00元",
     ]
 

@@ -82,10 +82,18 @@ KINDS = {
     "refund_fund_change_n": _answer("退款回答 fund_change=N", "fund_change N", method="alipay.trade.refund"),
     # The bill.
     "bill_missing": Kind(BILL, "没有对账单", "No bill", {}),
-    "bill_row_missing": Kind(BILL, "对账单少一行", "Bill lacks a row", {}),
+    # ``number`` is the out_trade_no of a payment or the out_request_no of a refund; empty means the first row.
+    "bill_row_missing": Kind(BILL, "对账单少一行", "Bill lacks a row", {"number": ""}),
     "bill_row_extra": Kind(BILL, "对账单多一行", "Bill has a row too many", {}),
-    "bill_amount_off": Kind(BILL, "对账单金额不符", "Bill is a cent off", {}),
+    "bill_amount_off": Kind(BILL, "对账单金额不符", "Bill is a cent off", {"number": ""}),
     "bill_extra_column": Kind(BILL, "对账单多一列", "Bill has another column", {}),
+    "bill_footer_off": Kind(BILL, "对账单合计与明细不符", "The bill's footer counts a payment too many", {}),
+    "bill_no_summary": Kind(BILL, "对账单没有汇总文件", "The zip lacks its summary", {}),
+    "bill_html": Kind(BILL, "对账单是一个网页", "A web page instead of the zip", {}),
+    "bill_bomb": Kind(BILL, "对账单是压缩炸弹", "A zip that unpacks without end", {}),
+    "bill_expired": Kind(BILL, "对账单地址已过期", "The address is no longer good", {}),
+    "bill_redirect": Kind(BILL, "对账单地址跳转", "The address redirects", {"location": "/healthz"}),
+    "bill_other_host": Kind(BILL, "对账单在别的主机", "The address is on another host", {"host": "bill.example"}),
 }
 
 

@@ -323,6 +323,58 @@ def test_bills_that_differ(cashier: Cashier, merchant: Merchant, kind: str, amou
     assert answer["sub_code"] == "BILL_NOT_EXIST"
 
 
+def test_bill_rows_by_their_number(cashier: Cashier, merchant: Merchant) -> None:
+    """The second row is off or missing, or the footer alone is."""
+    for number in ("L1", "L2"):
+        pay(cashier, merchant, number)
+    day = cashier.trade("L1")["paid_at"][:10]
+    cashier.move_clock(86400)
+    cashier.fault("bill_amount_off", number="L2")
+    assert "L2\t,交易" in bill_text(cashier, day).split("10.01,10.01")[0]
+    cashier.fault("bill_row_missing", number="L2")
+    text = bill_text(cashier, day)
+    assert "L1" in text and "L2" not in text
+    assert "#交易合计：1笔，商家实收共10.00元" in text
+    cashier.fault("bill_footer_off")
+    assert "#交易合计：3笔，商家实收共20.00元" in bill_text(cashier, day)
+
+
+def test_bills_that_are_none(cashier: Cashier, merchant: Merchant) -> None:
+    pay(cashier, merchant, "L1")
+    day = cashier.trade("L1")["paid_at"][:10]
+    cashier.move_clock(86400)
+    cashier.fault("bill_html")
+    assert fetch(bill_url(cashier, day)).headers["Content-Type"].startswith("text/html")
+    cashier.fault("bill_expired")
+    assert fetch(bill_url(cashier, day)).status == 410
+    cashier.fault("bill_redirect")
+    assert fetch(bill_url(cashier, day)).headers["Location"] == "/healthz"
+    cashier.fault("bill_other_host")
+    assert bill_url(cashier, day).startswith("http://bill.example/bill/download?")
+    cashier.fault("bill_bomb")
+    [packed] = bill_files(cashier, day).infolist()
+    assert packed.file_size > 500 * packed.compress_size
+    cashier.fault("bill_no_summary")
+    assert len(bill_files(cashier, day).infolist()) == 1
+
+
+def bill_url(cashier: Cashier, day: str) -> str:
+    ask = {"bill_type": "trade", "bill_date": day}
+    url: str = cashier.sdk.server_api("alipay.data.dataservice.bill.downloadurl.query", ask)["bill_download_url"]
+    return url
+
+
+def bill_files(cashier: Cashier, day: str) -> zipfile.ZipFile:
+    with urllib.request.urlopen(bill_url(cashier, day)) as response:
+        return zipfile.ZipFile(io.BytesIO(response.read()))
+
+
+def bill_text(cashier: Cashier, day: str) -> str:
+    """The detail file."""
+    archive = bill_files(cashier, day)
+    return archive.read(archive.infolist()[1]).decode("gbk")
+
+
 # --- control --------------------------------------------------------------------------------------------------------
 
 
