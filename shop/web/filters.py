@@ -8,28 +8,23 @@ from flask import Flask
 from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
-from shop import clock
-from shop.enums import Month
+from shop import clock, wording
 from shop.money import to_yuan
 
 
 def localtime(instant: datetime) -> str:
     """Day and minute in Shanghai: "11月30日 23:59" or "30 Nov 23:59", with the year when it is not this one."""
-    here = clock.local(instant)
-    return f"{_day(here.date())} {here:%H:%M}"
+    return wording.minute(instant, _language())
 
 
 def localdate(day: date) -> str:
     """A day in Shanghai, of an instant or a date: "11月30日" or "30 Nov", with the year when it is not this one."""
-    return _day(clock.local_date(day) if isinstance(day, datetime) else day)
+    return wording.day(clock.local_date(day) if isinstance(day, datetime) else day, _language())
 
 
-def _day(day: date) -> str:
-    is_this_year = day.year == clock.local_date(clock.now()).year
+def _language() -> str:
     locale = get_locale()
-    if locale is not None and locale.language == "en":
-        return f"{day.day} {Month(day.month).label}" + ("" if is_this_year else f" {day.year}")
-    return ("" if is_this_year else f"{day.year}年") + f"{day.month}月{day.day}日"
+    return "en" if locale is not None and locale.language == "en" else "zh"
 
 
 def isotime(instant: datetime) -> str:

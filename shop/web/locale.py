@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
+from babel.support import NullTranslations
 from flask import Flask, g, has_request_context, request
 from flask_babel import Domain, get_locale, get_translations
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 
+from shop import wording
 from shop.config import Settings
 from shop.extensions import babel
 
@@ -23,28 +19,14 @@ COOKIE = "lang"
 YEAR = 365 * 24 * 3600
 WISH = re.compile(r"[A-Za-z]{2}|\*", re.ASCII)
 LOCALES = {"zh": "zh_Hans_CN", "en": "en"}  # what a person chooses → what Babel calls it
-TRANSLATIONS = Path(__file__).parent.parent / "translations"
 
 
 class Texts(Domain):
-    """The shop's texts, read from the .po files themselves: no built file can be missing or older than its source."""
+    """The shop's texts, which ``shop.wording`` reads."""
 
     def get_translations(self) -> NullTranslations:
         locale = get_locale()
-        return _read(locale.language if locale is not None else "zh")
-
-
-@cache
-def _read(language: str) -> NullTranslations:
-    """A language's catalogue, made once per process (50 ms); none for Chinese, the language of the sources."""
-    source = TRANSLATIONS / language / "LC_MESSAGES/messages.po"
-    if not source.exists():
-        return NullTranslations()
-    compiled = BytesIO()
-    with source.open("rb") as file:
-        write_mo(compiled, read_po(file, locale=language))
-    compiled.seek(0)
-    return Translations(compiled)
+        return wording.catalogue(locale.language if locale is not None else "zh")
 
 
 def choose() -> str:
