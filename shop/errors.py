@@ -120,6 +120,12 @@ class NotYourTurn(ShopError):
     text = _("当前状态不能进行此操作。")
 
 
+class NotRefundable(ShopError):
+    """Lines of an order that cannot be asked for, or whose money cannot go back the way it came."""
+
+    text = _("现在不能退款：%(reason)s")
+
+
 class AlipaySilent(ShopError):
     """Alipay gave no answer that can be believed, so nothing was decided."""
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from shop.clock import local_date
@@ -88,3 +88,43 @@ def _enrol_in_degrees(session: Session, account_id: int, lines: Sequence[Any], n
                 study_records=[StudyRecord(course_module_id=module) for module in modules.get(line.product_id, [])],
             )
         )
+
+
+def close(session: Session, account_id: int, line_ids: Collection[int], *, now: datetime) -> None:
+    """End what these order lines opened, as their refund is done; the caller holds the account's lock.
+
+    Later periods of the same courses move up, so that a renewal that waited for a refunded period starts today.
+    """
+    for enrolled in (EnrolledCourse, EnrolledDegreeCourse):
+        session.execute(
+            update(enrolled)
+            .where(enrolled.order_detail_id.in_(line_ids), enrolled.closed_time.is_(None))
+            .values(closed_time=now),
+            execution_options={"synchronize_session": False},
+        )
+    course_ids = session.scalars(
+        select(EnrolledCourse.course_id).where(EnrolledCourse.order_detail_id.in_(line_ids))
+    ).all()
+    for course_id in course_ids:
+        _move_up(session, account_id, course_id, local_date(now))
+
+
+def _move_up(session: Session, account_id: int, course_id: int, today: date) -> None:
+    """Let the account's waiting periods of a course follow each other from today on, each as long as it was."""
+    periods = session.scalars(
+        select(EnrolledCourse)
+        .where(
+            EnrolledCourse.account_id == account_id,
+            EnrolledCourse.course_id == course_id,
+            EnrolledCourse.closed_time.is_(None),
+            EnrolledCourse.valid_end_date >= today,
+        )
+        .order_by(EnrolledCourse.valid_begin_date, EnrolledCourse.id)
+        .execution_options(populate_existing=True)
+    )
+    last_day: date | None = None
+    for period in periods:
+        if period.valid_begin_date > today:
+            length = period.valid_end_date - period.valid_begin_date
+            period.valid_begin_date, period.valid_end_date = next_period(today, last_day, length)
+        last_day = period.valid_end_date if last_day is None else max(last_day, period.valid_end_date)

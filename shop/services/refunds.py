@@ -7,13 +7,42 @@ the moment its state is DONE: in that same transaction access ends, 贝里 and c
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
+import structlog
+from flask_babel import gettext as _
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import Session, joinedload
 
-from shop.enums import RefundCause
-from shop.models import Payment, Refund, Trouble
+from shop import clock
+from shop.enums import ModuleStatus, OrderStatus, PaymentState, RefundCause, RefundState
+from shop.errors import NotFound, NotRefundable, NotYourTurn
+from shop.extensions import db, settings, unit_of_work
+from shop.models import (
+    AuditLog,
+    EnrolledDegreeCourse,
+    Order,
+    OrderDetail,
+    Payment,
+    Refund,
+    RefundDetail,
+    StudyRecord,
+    Trouble,
+)
+from shop.money import to_yuan
+from shop.rules import order_states
+from shop.rules.order_states import Action
+from shop.services import refund_booking, refund_sending
+from shop.services.locks import lock_order
+from shop.services.refund_booking import OF_LINES, SENT
+from shop.services.refund_sending import Outcome
+
+log = structlog.get_logger()
+
+LONGEST_REASON = 255
+NOTHING_MOVES = (RefundState.REFUSED, RefundState.WITHDRAWN)
+NUMBER_ENDS = {RefundCause.LATE: "LATE", RefundCause.DOUBLE: "DOUBLE", RefundCause.WRONG_AMOUNT: "WRONG"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,39 +85,293 @@ class Options:
     deadline: datetime | None  # until when the order's lines can be asked for
 
 
+# ---------------------------------------------------------------- what can be asked for
+
+
 def options(account_id: int, order_number: str) -> Options:
     """The lines of one's own order and which of them can be asked for. Raises NotFound."""
-    raise NotImplementedError
+    session = db.session()
+    return _options(session, _own(session, account_id, order_number), clock.now())
 
 
 def preview(account_id: int, order_number: str, detail_ids: Collection[int]) -> Preview:
     """What asking for these lines would bring back. Raises NotFound, NotRefundable."""
-    raise NotImplementedError
+    session = db.session()
+    return _preview(session, _own(session, account_id, order_number), detail_ids, clock.now())
+
+
+def _own(session: Session, account_id: int, order_number: str) -> Order:
+    order = session.scalars(
+        select(Order)
+        .where(Order.order_number == order_number, Order.account_id == account_id)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if order is None:
+        raise NotFound
+    return order
+
+
+def _options(session: Session, order: Order, now: datetime) -> Options:
+    deadline = order.pay_time + timedelta(days=settings().refund_window_days) if order.pay_time else None
+    return Options(_lines(session, order), _why_not(order, deadline, now), deadline)
+
+
+def _why_not(order: Order, deadline: datetime | None, now: datetime) -> str:
+    """What stands in the way of the order as a whole."""
+    if order.status is OrderStatus.REFUND_REQUESTED:
+        return _("这个订单有一个退款正在处理，处理完后才能再申请。")
+    if order.status is OrderStatus.REFUNDED:
+        return _("这个订单已全部退款。")
+    if order.status is not OrderStatus.PAID or deadline is None:
+        return _("这个订单没有付款，不需要退款。")
+    if now > deadline:
+        return _("付款后 %(days)s 天内可以申请退款，现在已经超过。", days=settings().refund_window_days)
+    return ""
+
+
+def _lines(session: Session, order: Order) -> tuple[Line, ...]:
+    details = session.scalars(
+        select(OrderDetail)
+        .where(OrderDetail.order_id == order.id)
+        .order_by(OrderDetail.id)
+        .options(joinedload(OrderDetail.product))
+    ).all()
+    refunded, begun = refund_booking.refunded_lines(session, order.id), _begun_degrees(session, order.id)
+    left_fen = _cash_left_fen(session, order.id)
+    lines = []
+    for detail in details:
+        line = Line(detail.id, detail.product.name, detail.actual_amount_fen, detail.beli)
+        if detail.id in refunded:
+            line = replace(line, why_not=_("已退款。"))
+        elif detail.id in begun:
+            line = replace(line, why_not=_("第一个模块已经开通，学位课不能再退。"))
+        elif line.amount_fen > left_fen:
+            line = replace(line, why_not=_too_much(left_fen))
+        lines.append(line)
+    return tuple(lines)
+
+
+def _too_much(left_fen: int) -> str:
+    return _("这笔付款只剩 %(left)s 元可以原路退回，请联系客服。", left=to_yuan(left_fen))
+
+
+def _begun_degrees(session: Session, order_id: int) -> set[int]:
+    """The lines whose degree has opened a module: its mentor and its two years are running (domain.md A30)."""
+    opened = exists().where(
+        StudyRecord.enrolled_degree_course_id == EnrolledDegreeCourse.id, StudyRecord.status != ModuleStatus.LOCKED
+    )
+    rows = session.scalars(
+        select(EnrolledDegreeCourse.order_detail_id)
+        .join(OrderDetail, OrderDetail.id == EnrolledDegreeCourse.order_detail_id)
+        .where(OrderDetail.order_id == order_id, or_(EnrolledDegreeCourse.valid_begin_date.is_not(None), opened))
+    )
+    return set(rows)
+
+
+def _cash_left_fen(session: Session, order_id: int) -> int:
+    """What the payment of an order still has, in fen: less what goes back already, whoever began it."""
+    back = (
+        select(func.coalesce(func.sum(Refund.amount_fen), 0))
+        .where(Refund.payment_id == Payment.id, Refund.trouble_id.is_(None), Refund.state.not_in(NOTHING_MOVES))
+        .scalar_subquery()
+    )
+    paid = Payment.order_id == order_id, Payment.state == PaymentState.PAID
+    return session.scalar(select(Payment.amount_fen - back).where(*paid)) or 0
+
+
+def _preview(session: Session, order: Order, detail_ids: Collection[int], now: datetime) -> Preview:
+    offered = _options(session, order, now)
+    wanted = set(detail_ids)
+    if wanted - {line.detail_id for line in offered.lines}:
+        raise NotFound
+    if offered.why_not:
+        raise NotRefundable(reason=offered.why_not)
+    picked = tuple(line for line in offered.lines if line.detail_id in wanted)
+    if not picked:
+        raise NotRefundable(reason=_("请选择要退的课程。"))
+    for line in picked:
+        if line.why_not:
+            raise NotRefundable(reason=f"{line.name}：{line.why_not}")
+    amount_fen = sum(line.amount_fen for line in picked)
+    left_fen = _cash_left_fen(session, order.id)
+    if amount_fen > left_fen:
+        raise NotRefundable(reason=_too_much(left_fen))
+    coupons = refund_booking.coupons_back(session, order.id, wanted)
+    return Preview(
+        lines=picked,
+        amount_fen=amount_fen,
+        beli=sum(line.beli for line in picked),
+        coupons=tuple(
+            CouponBack(record.id, record.coupon.name, record.valid_until, is_expired=record.valid_until < now)
+            for record in coupons
+        ),
+    )
+
+
+# ---------------------------------------------------------------- asked for, and taken back
 
 
 def ask(account_id: int, order_number: str, detail_ids: Collection[int], reason: str) -> Refund:
-    """A student's request for some lines; access to them rests while it waits. Raises NotFound, NotRefundable."""
-    raise NotImplementedError
+    """A student's request for some lines; access to them rests while it waits. Raises NotFound, NotRefundable.
+
+    ``reason`` has 1 to 255 characters, else ValueError.
+    """
+    reason, now = _checked(reason), clock.now()
+    with unit_of_work() as session:
+        order = lock_order(session, _own(session, account_id, order_number).id, account_id)
+        wanted = _preview(session, order, detail_ids, now)
+        order.status = order_states.after(order.status, Action.ASK_REFUND)
+        refund = Refund(
+            order_id=order.id,
+            payment_id=_paid_by(session, order.id) if wanted.amount_fen else None,
+            cause=RefundCause.STUDENT,
+            out_request_no=_next_number(session, order),
+            amount_fen=wanted.amount_fen,
+            beli=wanted.beli,
+            reason=reason,
+            requested_time=now,
+            details=[
+                RefundDetail(order_detail_id=line.detail_id, amount_fen=line.amount_fen, beli=line.beli)
+                for line in wanted.lines
+            ],
+        )
+        session.add(refund)
+        session.flush()
+    log.info("refund asked", refund=refund.out_request_no, amount_fen=wanted.amount_fen, beli=wanted.beli)
+    return refund
+
+
+def _checked(reason: str) -> str:
+    reason = reason.strip()
+    if not 1 <= len(reason) <= LONGEST_REASON:
+        raise ValueError("a reason has 1 to 255 characters")
+    return reason
+
+
+def _paid_by(session: Session, order_id: int) -> int | None:
+    return session.scalar(select(Payment.id).where(Payment.order_id == order_id, Payment.state == PaymentState.PAID))
+
+
+def _next_number(session: Session, order: Order) -> str:
+    """``R``, the order's number and how many there were: those that were refused or withdrawn keep theirs."""
+    before = session.scalar(
+        select(func.count()).select_from(Refund).where(Refund.order_id == order.id, Refund.cause.in_(OF_LINES))
+    )
+    return f"R{order.order_number}{(before or 0) + 1:02d}"
 
 
 def withdraw(account_id: int, out_request_no: str) -> None:
     """Take one's own request back while nobody has decided. Raises NotFound, NotYourTurn."""
-    raise NotImplementedError
+    now = clock.now()
+    with unit_of_work() as session:
+        mine = Refund.cause == RefundCause.STUDENT, Order.account_id == account_id
+        order, refund = _locked(session, out_request_no, *mine)
+        _expect(refund, RefundState.REQUESTED)
+        refund.state, refund.decided_time = RefundState.WITHDRAWN, now
+        order.status = order_states.after(order.status, Action.REFUSE_REFUND)
+        _record(session, refund, "withdraw", RefundState.REQUESTED, actor="student", account_id=account_id)
+
+
+# ---------------------------------------------------------------- decided
 
 
 def approve(out_request_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> Refund:
-    """Send the money back. One without cash is done at once. Raises NotFound, NotYourTurn."""
-    raise NotImplementedError
+    """Send the money back. One without cash is done at once. Raises NotFound, NotYourTurn.
+
+    NotRefundable when its payment has less left than that, because money went back at Alipay's side meanwhile.
+    """
+    reason, now = _checked(reason), clock.now()
+    with unit_of_work() as session:
+        order, refund = _locked(session, out_request_no, Refund.cause.in_(OF_LINES))
+        _expect(refund, RefundState.REQUESTED)
+        left_fen = _cash_left_fen(session, order.id) + refund.amount_fen  # what is left counts this one as gone
+        if refund.amount_fen > left_fen:
+            raise NotRefundable(reason=_too_much(left_fen))
+        _decide(refund, RefundState.APPROVED, reason, handler_id, now)
+        if refund.amount_fen:
+            refund.next_try_time = now
+        else:
+            refund_booking.book_done(session, order, refund, now)
+        _record(session, refund, "approve", RefundState.REQUESTED, actor=actor, account_id=handler_id, reason=reason)
+    return refund
 
 
 def refuse(out_request_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> Refund:
-    """Say no: access is back, the order is paid as before. Raises NotFound, NotYourTurn."""
-    raise NotImplementedError
+    """Say no: access is back, the order is paid as before. Raises NotFound, NotYourTurn.
+
+    Also the way out for one that Alipay has refused for good.
+    """
+    reason, now = _checked(reason), clock.now()
+    with unit_of_work() as session:
+        order, refund = _locked(session, out_request_no, Refund.cause.in_(OF_LINES))
+        before = refund.state
+        _expect(refund, RefundState.REQUESTED, RefundState.FAILED)
+        _decide(refund, RefundState.REFUSED, reason, handler_id, now)
+        refund.next_try_time = None
+        order.status = order_states.after(order.status, Action.REFUSE_REFUND)
+        _record(session, refund, "refuse", before, actor=actor, account_id=handler_id, reason=reason)
+    return refund
 
 
 def retry(out_request_no: str, *, actor: str) -> None:
     """Send a failed refund again, with its own number. Raises NotFound, NotYourTurn."""
-    raise NotImplementedError
+    with unit_of_work() as session:
+        _, refund = _locked(session, out_request_no)
+        _expect(refund, RefundState.FAILED)
+        refund.state, refund.next_try_time = RefundState.APPROVED, clock.now()
+        _record(session, refund, "retry", RefundState.FAILED, actor=actor)
+
+
+def _locked(session: Session, out_request_no: str, *where: object) -> tuple[Order, Refund]:
+    """A refund with its order, both as they are now and nobody else's to change. Raises NotFound."""
+    found = session.execute(
+        select(Refund.id, Order.id, Order.account_id)
+        .join(Refund.order)
+        .where(Refund.out_request_no == out_request_no, *where)  # type: ignore[arg-type]
+    ).first()
+    if found is None:
+        raise NotFound
+    refund_id, order_id, account_id = found
+    order = lock_order(session, order_id, account_id)
+    return order, session.get_one(Refund, refund_id, populate_existing=True)
+
+
+def _expect(refund: Refund, *states: RefundState) -> None:
+    if refund.state not in states:
+        raise NotYourTurn(refund=refund.out_request_no, state=int(refund.state))
+
+
+def _decide(refund: Refund, state: RefundState, reason: str, handler_id: int | None, now: datetime) -> None:
+    refund.state, refund.decision, refund.handler_id, refund.decided_time = state, reason, handler_id, now
+
+
+def _record(
+    session: Session,
+    refund: Refund,
+    action: str,
+    before: RefundState,
+    *,
+    actor: str,
+    account_id: int | None = None,
+    reason: str = "",
+) -> None:
+    session.add(
+        AuditLog(
+            account_id=account_id,
+            actor=actor,
+            action=f"refund {action}",
+            subject_table=Refund.__tablename__,
+            subject_id=refund.id,
+            before={"state": int(before)},
+            after={"state": int(refund.state)},
+            reason=reason,
+            date=clock.now(),
+        )
+    )
+    log.info(f"refund {action}", refund=refund.out_request_no, actor=actor)
+
+
+# ---------------------------------------------------------------- without anybody asking
 
 
 def give_back(
@@ -106,14 +389,76 @@ def give_back(
     Approved from the start; its number follows from the attempt (``R…LATE``, ``R…DOUBLE``, ``R…WRONG``), so that it
     exists once however often the money is heard of: the same call again returns the row that is there.
     """
-    raise NotImplementedError
+    number = f"R{payment.out_trade_no}{NUMBER_ENDS[cause]}"
+    if known := _by_number(session, number):
+        return known
+    refund = Refund(
+        order_id=payment.order_id,
+        payment_id=payment.id,
+        trouble_id=trouble.id if trouble else None,
+        cause=cause,
+        out_request_no=number,
+        amount_fen=amount_fen,
+        state=RefundState.APPROVED,
+        reason=reason[:LONGEST_REASON],
+        requested_time=now,
+        decided_time=now,
+        next_try_time=now,
+    )
+    session.add(refund)
+    session.flush()
+    log.info("money goes back", refund=number, cause=int(cause), amount_fen=amount_fen)
+    return refund
 
 
 def note_from_gateway(session: Session, payment: Payment, out_request_no: str, now: datetime) -> None:
-    """Alipay speaks of a refund of this payment: have our own asked about now, record one that is not ours."""
-    raise NotImplementedError
+    """Alipay speaks of a refund of this payment: have our own asked about now, record one that is not ours.
+
+    In the caller's transaction, which holds the lock of the payment's order.
+    """
+    number = _asked_as(payment, out_request_no)
+    known = _by_number(session, number)
+    if known is None:
+        session.add(
+            Refund(
+                order_id=payment.order_id,
+                payment_id=payment.id,
+                cause=RefundCause.GATEWAY,
+                out_request_no=number,
+                amount_fen=0,  # until Alipay has been asked
+                state=RefundState.IN_TRANSIT,
+                requested_time=now,
+                next_try_time=now,
+            )
+        )
+        refund_booking.note_foreign(session, payment, number, 0, now)
+        session.flush()
+    elif known.payment_id != payment.id or known.state in (RefundState.REQUESTED, *NOTHING_MOVES):
+        refund_booking.note_foreign(session, payment, number, 0, now)  # money moved that the shop has not sent
+    elif known.state in SENT:
+        known.next_try_time = now
+
+
+def _asked_as(payment: Payment, out_biz_no: str) -> str:
+    """The number to ask about. A refund without one is told of by its trade number and asked for by the attempt's."""
+    return payment.out_trade_no if out_biz_no in ("", payment.trade_no) else out_biz_no
+
+
+def _by_number(session: Session, number: str) -> Refund | None:
+    return session.scalars(select(Refund).where(Refund.out_request_no == number)).one_or_none()
+
+
+# ---------------------------------------------------------------- sent
+
+
+def send(out_request_no: str) -> Outcome:
+    """Call or ask Alipay for this refund now, if its time has come. Raises NotFound."""
+    refund_id = db.session.scalar(select(Refund.id).where(Refund.out_request_no == out_request_no))
+    if refund_id is None:
+        raise NotFound
+    return refund_sending.send(refund_id)
 
 
 def send_due() -> dict[str, int]:
     """The job "refunds in transit": call or ask Alipay for every refund whose time has come; counts by outcome."""
-    raise NotImplementedError
+    return refund_sending.send_due()

@@ -47,6 +47,7 @@ def move_beli(
     amount: int,
     *,
     order_id: int | None = None,
+    refund_id: int | None = None,
     memo: str | None = None,
 ) -> TransactionRecord:
     """The record of having moved whole 贝里 in or out of a balance, as the kind says (design 5, 11).
@@ -69,6 +70,7 @@ def move_beli(
         balance_after=balance,
         transaction_number=secrets.token_hex(16),  # 128 random bits: tells nobody how many there are
         order_id=order_id,
+        refund_id=refund_id,
         memo=memo,
     )
     session.add(record)
