@@ -12,7 +12,7 @@ import urllib.request
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -54,6 +54,7 @@ NOT_REFUNDED = (
     "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL",
     "ACQ.INVALID_PARAMETER",
 )
+NO_BILL = ("BILL_NOT_EXIST", "NO_BILL_DATA")  # no business that day, or not ready yet
 # The signed text is "k=v&k=v" without escaping, so a field may hide another one (safety.md 1.2):
 # each must be there by itself and look like itself.
 FIELDS = {
@@ -99,6 +100,9 @@ class Trade:
     status: str
     amount_fen: int
     is_refund: bool = False  # a notice about a refund, which repeats TRADE_SUCCESS
+    refund_no: str = ""  # of that refund: our out_request_no, or one made at Alipay
+
+    paid_time: datetime | None = None  # as answers to a query tell it, also when all of it was refunded since
 
     @property
     def is_paid(self) -> bool:
@@ -131,7 +135,7 @@ class _Client(AliPay):
         self._gateway = settings.alipay_gateway
         self._private_key: Any = load_pem_private_key(settings.alipay_app_private_key.encode(), None)
         self._public_keys: list[Any] = [load_pem_public_key(key.encode()) for key in settings.alipay_public_keys]
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
 
     def _verify(self, raw_content: str, signature: str) -> bool:
         # the SDK knows one key; while Alipay's is rotated there are two
@@ -161,7 +165,9 @@ def _is_signed(text: str, signature: str, key: Any) -> bool:
     return True
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """For openers that go where they are sent, and nowhere else."""
+
     def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
         return None  # urllib then raises HTTPError: the gateway has no reason to send us elsewhere
 
@@ -268,6 +274,7 @@ class Alipay:
                 trade_no=answer["trade_no"],
                 status=answer["trade_status"],
                 amount_fen=from_yuan(answer["total_amount"]),
+                paid_time=_instant(answer.get("send_pay_date")),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Unknown("an answer without its fields") from error
@@ -310,7 +317,19 @@ class Alipay:
 
         Asked too early, Alipay may not know a refund that then succeeds: leave it 10 seconds.
         """
-        content = {"trade_no": trade_no, "out_request_no": out_request_no}
+        answer = self._query_refund(trade_no, out_request_no)
+        try:
+            return from_yuan(answer["refund_amount"]) if answer else None
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unknown("an answer without its fields") from error
+
+    def refund_time(self, trade_no: str, out_request_no: str) -> datetime | None:
+        """When money moved back under this number; None as long as Alipay does not say. Raises Unknown."""
+        answer = self._query_refund(trade_no, out_request_no)
+        return _instant(answer.get("gmt_refund_pay")) if answer else None
+
+    def _query_refund(self, trade_no: str, out_request_no: str) -> dict[str, Any] | None:
+        content = {"trade_no": trade_no, "out_request_no": out_request_no, "query_options": ["gmt_refund_pay"]}
         answer = self._call("alipay.trade.fastpay.refund.query", content)
         if str(answer.get("sub_code")).removeprefix("ACQ.") == "TRADE_NOT_EXIST":
             return None
@@ -321,14 +340,23 @@ class Alipay:
             raise Unknown("an answer about something else")
         if answer.get("refund_status") != "REFUND_SUCCESS":
             raise Unknown("a refund that is not over")
-        try:
-            return from_yuan(answer["refund_amount"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise Unknown("an answer without its fields") from error
+        return answer
 
-    def _call(self, method: str, content: dict[str, str]) -> dict[str, Any]:
+    def bill_url(self, day: date) -> str | None:
+        """Where the bill of a day can be fetched for 30 seconds; None when Alipay has none. Raises Unknown."""
+        content = {"bill_type": "trade", "bill_date": day.isoformat()}
+        answer = self._call("alipay.data.dataservice.bill.downloadurl.query", content)
+        if str(answer.get("sub_code")).rpartition(".")[2].upper() in NO_BILL:
+            return None
+        self._expect_success(answer)
+        url = answer.get("bill_download_url")
+        if not isinstance(url, str) or not url:
+            raise Unknown("an answer without its fields")
+        return url
+
+    def _call(self, method: str, content: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            answer = self.client.server_api(method, content, timestamp=beijing(clock.now()))
+            answer = self.client.server_api(method, dict(content), timestamp=beijing(clock.now()))
         except Exception as error:  # ten kinds of exception, all of which mean the same (alipay.md 5.5)
             log.warning("alipay call failed", method=method, error=type(error).__name__)
             raise Unknown(type(error).__name__) from error
@@ -351,7 +379,16 @@ def _trade_of(params: Mapping[str, str]) -> Trade:
         status=params["trade_status"],
         amount_fen=from_yuan(params["total_amount"]),
         is_refund="gmt_refund" in params or refund_fee.strip("0.") != "",
+        refund_no=params.get("out_biz_no", "")[:64],
     )
+
+
+def _instant(text: object) -> datetime | None:
+    """The instant that Alipay writes in Beijing time, with or without milliseconds."""
+    try:
+        return datetime.fromisoformat(str(text)[:19]).replace(tzinfo=clock.SHANGHAI).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def beijing(instant: datetime) -> str:
