@@ -129,7 +129,15 @@ class Notification(Model):
     """A message to one person inside the shop."""
 
     __tablename__ = "notification"
-    __table_args__ = (Index(None, "account_id", "id"),)
+    __table_args__ = (
+        Index(None, "account_id", "id"),
+        Index(
+            "ix_notification_unread",
+            "account_id",
+            sqlite_where=text("read_time IS NULL"),
+            postgresql_where=text("read_time IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(key("account.id"))
@@ -519,6 +527,12 @@ class CouponRecord(Model):
         CheckConstraint("(status = 1) = (order_id IS NOT NULL)", name="used_has_order"),
         CheckConstraint("valid_until >= valid_from", name="use_window"),
         Index(None, "account_id", "status"),
+        Index(
+            "ix_coupon_record_unused",
+            "valid_until",
+            sqlite_where=text("status = 0"),
+            postgresql_where=text("status = 0"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -942,7 +956,7 @@ class EnrolledCourse(Model):
     course_id: Mapped[int] = mapped_column(key("course.id"), index=True)
     enrolled_date: Mapped[datetime] = mapped_column(Instant, default=now)
     valid_begin_date: Mapped[date]
-    valid_end_date: Mapped[date]  # access through this day
+    valid_end_date: Mapped[date] = mapped_column(index=True)  # access through this day
     status: Mapped[EnrolmentStatus] = mapped_column(EnumNumber(EnrolmentStatus), default=EnrolmentStatus.OPEN)
     order_detail_id: Mapped[int] = mapped_column(key("order_detail.id"), unique=True)
     closed_time: Mapped[datetime | None] = mapped_column(Instant)  # ended by a refund

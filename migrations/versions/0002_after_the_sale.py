@@ -152,6 +152,13 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('facts', sa.JSON(), nullable=False, server_default='{}'))
         batch_op.add_column(sa.Column('event', sa.String(length=128), nullable=True))
         batch_op.create_unique_constraint(batch_op.f('uq_notification_event'), ['event'])
+        batch_op.create_index('ix_notification_unread', ['account_id'], unique=False, sqlite_where=sa.text('read_time IS NULL'), postgresql_where=sa.text('read_time IS NULL'))
+
+    with op.batch_alter_table('coupon_record', schema=None) as batch_op:
+        batch_op.create_index('ix_coupon_record_unused', ['valid_until'], unique=False, sqlite_where=sa.text('status = 0'), postgresql_where=sa.text('status = 0'))
+
+    with op.batch_alter_table('enrolled_course', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_enrolled_course_valid_end_date'), ['valid_end_date'], unique=False)
 
     with op.batch_alter_table('order_detail', schema=None) as batch_op:
         batch_op.add_column(sa.Column('coupon_record_id', sa.Integer(), nullable=True))
@@ -219,7 +226,14 @@ def downgrade() -> None:
         batch_op.drop_column('site_coupon_record_id')
         batch_op.drop_column('coupon_record_id')
 
+    with op.batch_alter_table('enrolled_course', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_enrolled_course_valid_end_date'))
+
+    with op.batch_alter_table('coupon_record', schema=None) as batch_op:
+        batch_op.drop_index('ix_coupon_record_unused', sqlite_where=sa.text('status = 0'), postgresql_where=sa.text('status = 0'))
+
     with op.batch_alter_table('notification', schema=None) as batch_op:
+        batch_op.drop_index('ix_notification_unread', sqlite_where=sa.text('read_time IS NULL'), postgresql_where=sa.text('read_time IS NULL'))
         batch_op.drop_constraint(batch_op.f('uq_notification_event'), type_='unique')
         batch_op.drop_column('event')
         batch_op.drop_column('facts')
