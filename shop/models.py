@@ -670,6 +670,12 @@ class Payment(Model):
             postgresql_where=text("state = 0"),
         ),
         Index(
+            "ix_payment_surplus",  # few, and looked at by each scrape of /metrics
+            "id",
+            sqlite_where=text("state = 3"),
+            postgresql_where=text("state = 3"),
+        ),
+        Index(
             "ix_payment_to_ask",
             "next_ask_time",
             sqlite_where=text("next_ask_time IS NOT NULL"),
@@ -922,6 +928,7 @@ class NightlyRun(Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     night: Mapped[date] = mapped_column(unique=True)
     started_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    leased_until: Mapped[datetime | None] = mapped_column(Instant)  # a process is at work on it
     finished_time: Mapped[datetime | None] = mapped_column(Instant)
     steps: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 

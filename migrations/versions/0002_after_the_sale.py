@@ -15,13 +15,12 @@ LINE_COUPONS = """
 UPDATE order_detail SET coupon_record_id = (
   SELECT r.id FROM coupon_record r JOIN coupon c ON c.id = r.coupon_id
   WHERE r.order_id = order_detail.order_id AND c.product_id = order_detail.product_id)
-WHERE price_fen < original_price_fen
 """
 SITE_COUPONS = """
 UPDATE order_detail SET site_coupon_record_id = (
   SELECT r.id FROM coupon_record r JOIN coupon c ON c.id = r.coupon_id
   WHERE r.order_id = order_detail.order_id AND c.product_id IS NULL)
-WHERE site_discount_fen > 0
+WHERE site_discount_fen > 0 OR (SELECT o.site_discount_fen FROM orders o WHERE o.id = order_detail.order_id) = 0
 """
 ASK_ABOUT_OPEN_ATTEMPTS = "UPDATE payment SET next_ask_time = created_time WHERE state = 0"
 
@@ -51,6 +50,7 @@ def upgrade() -> None:
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('night', sa.Date(), nullable=False),
     sa.Column('started_time', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('leased_until', sa.DateTime(timezone=True), nullable=True),
     sa.Column('finished_time', sa.DateTime(timezone=True), nullable=True),
     sa.Column('steps', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_nightly_run')),
@@ -170,6 +170,7 @@ def upgrade() -> None:
 
     with op.batch_alter_table('payment', schema=None) as batch_op:
         batch_op.add_column(sa.Column('next_ask_time', sa.DateTime(timezone=True), nullable=True))
+        batch_op.create_index('ix_payment_surplus', ['id'], unique=False, sqlite_where=sa.text('state = 3'), postgresql_where=sa.text('state = 3'))
         batch_op.create_index('ix_payment_to_ask', ['next_ask_time'], unique=False, sqlite_where=sa.text('next_ask_time IS NOT NULL'), postgresql_where=sa.text('next_ask_time IS NOT NULL'))
 
     with op.batch_alter_table('refund', schema=None) as batch_op:
@@ -215,6 +216,7 @@ def downgrade() -> None:
         batch_op.drop_column('trouble_id')
 
     with op.batch_alter_table('payment', schema=None) as batch_op:
+        batch_op.drop_index('ix_payment_surplus', sqlite_where=sa.text('state = 3'), postgresql_where=sa.text('state = 3'))
         batch_op.drop_index('ix_payment_to_ask', sqlite_where=sa.text('next_ask_time IS NOT NULL'), postgresql_where=sa.text('next_ask_time IS NOT NULL'))
         batch_op.drop_column('next_ask_time')
 

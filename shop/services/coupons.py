@@ -21,6 +21,7 @@ from shop.errors import ClaimRefused, CodeRefused, NotFound
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Coupon, CouponCode, CouponRecord, Order, Product
 from shop.rules.coupons import claim_window_open, use_window
+from shop.services import batches
 
 MOST_SHOWN = 100  # coupons on one page of the centre or of a wallet
 _CODE = re.compile(r"[0-9A-Z]{1,32}", re.ASCII)
@@ -272,6 +273,16 @@ def _refuse_a_second(account_id: int, coupon_id: int) -> None:
 def _has(session: Session, account_id: int, coupon_id: int) -> bool:
     mine = and_(CouponRecord.account_id == account_id, CouponRecord.coupon_id == coupon_id)
     return session.scalar(select(CouponRecord.id).where(mine)) is not None
+
+
+# ---------------------------------------------------------------- the end of unused ones
+
+
+def expire_due(now: datetime) -> dict[str, int]:
+    """Mark unused coupons as 已过期 whose time is over, so many a run; no price counts them from that instant anyway."""
+    is_over = and_(CouponRecord.status == CouponStatus.UNUSED, CouponRecord.valid_until < now)
+    expired = batches.change_due(CouponRecord, is_over, CouponRecord.valid_until, status=CouponStatus.EXPIRED)
+    return {"expired": expired}
 
 
 # ---------------------------------------------------------------- looking
