@@ -14,6 +14,7 @@ class Period:
     begin_date: date
     end_date: date
     order_number: str
+    is_suspended: bool = False  # while its refund is under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Access:
     order_number: str  # of the purchase that is open today, else of the next or the last one
     is_open: bool
     begin_date: date | None = None  # when it is not open yet
+    is_suspended: bool = False  # not open because its refund is under way
 
 
 def access_of(periods: Iterable[Period], today: date) -> Access | None:
@@ -32,11 +34,15 @@ def access_of(periods: Iterable[Period], today: date) -> Access | None:
     Purchases that follow each other without a free day count as one stretch, so that a renewal prolongs what is open.
     """
     in_order = sorted(periods, key=lambda period: (period.begin_date, period.end_date))
-    now_open = [period for period in in_order if is_within(period.begin_date, period.end_date, today)]
+    usable = [period for period in in_order if not period.is_suspended]
+    now_open = [period for period in usable if is_within(period.begin_date, period.end_date, today)]
     if now_open:
-        until_date = _unbroken_until(in_order, today)
+        until_date = _unbroken_until(usable, today)
         return Access(until_date, now_open[0].order_number, is_open=True)
-    coming = [period for period in in_order if period.begin_date > today]
+    resting = [period for period in in_order if period.is_suspended and period.end_date >= today]
+    coming = [period for period in usable if period.begin_date > today]
+    if resting and (resting[0].begin_date <= today or not coming):
+        return Access(resting[0].end_date, resting[0].order_number, is_open=False, is_suspended=True)
     if coming:
         return Access(coming[0].end_date, coming[0].order_number, is_open=False, begin_date=coming[0].begin_date)
     if in_order:

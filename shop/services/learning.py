@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, select, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
-from shop.enums import EnrolmentStatus, ModuleStatus, SectionType, StudyStatus
+from shop.enums import EnrolmentStatus, ModuleStatus, RefundCause, RefundState, SectionType, StudyStatus
 from shop.errors import NotFound
 from shop.extensions import db
 from shop.models import (
@@ -23,11 +23,14 @@ from shop.models import (
     Order,
     OrderDetail,
     Product,
+    Refund,
+    RefundDetail,
     StudyRecord,
 )
 from shop.rules.access import Access, Period, access_of
 
 CONTINUE_WITH = 3  # on the home page
+UNDER_WAY = (RefundState.REQUESTED, RefundState.APPROVED, RefundState.IN_TRANSIT, RefundState.FAILED)
 
 
 class NoAccess(Exception):
@@ -69,6 +72,7 @@ class OwnDegree:
     modules_done: int
     until_date: date | None  # none until the first module opens
     order_number: str
+    is_suspended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ class DegreeLearning:
     begin_date: date | None
     until_date: date | None
     order_number: str
+    is_suspended: bool  # while its refund is under way
     stages: tuple[Stage, ...]
 
 
@@ -188,8 +193,19 @@ def _module_right(account_id: int, course_id: int, today: date) -> ColumnElement
 
 
 def _open_today(enrolled: type[EnrolledCourse | EnrolledDegreeCourse], today: Any) -> tuple[ColumnElement[bool], ...]:
-    """Not closed by a refund, and today is within its days; the last day counts."""
-    return enrolled.closed_time.is_(None), enrolled.valid_begin_date <= today, enrolled.valid_end_date >= today
+    """Not closed or suspended by a refund, and today is within its days; the last day counts."""
+    days = enrolled.valid_begin_date <= today, enrolled.valid_end_date >= today
+    return enrolled.closed_time.is_(None), ~is_suspended(enrolled), *days
+
+
+def is_suspended(enrolled: type[EnrolledCourse | EnrolledDegreeCourse]) -> ColumnElement[bool]:
+    """Whether the line that opened this is asked back, and nobody has said no yet (design 8)."""
+    return exists().where(
+        RefundDetail.order_detail_id == enrolled.order_detail_id,
+        Refund.id == RefundDetail.refund_id,
+        Refund.cause.in_((RefundCause.STUDENT, RefundCause.STAFF)),
+        Refund.state.in_(UNDER_WAY),
+    )
 
 
 # ---------------------------------------------------------------- 我的学习
@@ -220,6 +236,7 @@ def _open_statement() -> Select[Any]:
     ).where(
         EnrolledDegreeCourse.account_id == bindparam("account_id"),
         EnrolledDegreeCourse.closed_time.is_(None),
+        ~is_suspended(EnrolledDegreeCourse),
         EnrolledDegreeCourse.valid_end_date.is_(None) | (EnrolledDegreeCourse.valid_end_date >= bindparam("today")),
     )
     owned = union_all(courses, degrees).subquery()
@@ -245,7 +262,12 @@ def continue_with(account_id: int, today: date) -> tuple[Continuing, ...]:
 
 
 _PERIODS = (
-    select(EnrolledCourse.valid_begin_date, EnrolledCourse.valid_end_date, Order.order_number)
+    select(
+        EnrolledCourse.valid_begin_date,
+        EnrolledCourse.valid_end_date,
+        Order.order_number,
+        is_suspended(EnrolledCourse),
+    )
     .join(OrderDetail, OrderDetail.id == EnrolledCourse.order_detail_id)
     .join(Order, Order.id == OrderDetail.order_id)
     .where(
@@ -304,6 +326,7 @@ def _own_courses(account_id: int, today: date) -> list[OwnCourse]:
             EnrolledCourse.valid_begin_date,
             EnrolledCourse.valid_end_date,
             Order.order_number,
+            is_suspended(EnrolledCourse),
         )
         .join(EnrolledCourse, EnrolledCourse.course_id == product.c.id)
         .join(OrderDetail, OrderDetail.id == EnrolledCourse.order_detail_id)
@@ -337,6 +360,7 @@ def _own_degrees(account_id: int) -> tuple[OwnDegree, ...]:
             done,
             EnrolledDegreeCourse.valid_end_date,
             Order.order_number,
+            is_suspended(EnrolledDegreeCourse),
         )
         .join(product, product.c.id == EnrolledDegreeCourse.degree_course_id)
         .join(OrderDetail, OrderDetail.id == EnrolledDegreeCourse.order_detail_id)
@@ -417,8 +441,8 @@ def lesson(account_id: int | None, section_id: int, today: date) -> LessonView:
 
 def degree(account_id: int, enrolment_id: int, today: date) -> DegreeLearning:
     """The road of a degree for its owner, in at most five statements. Raises NotFound for everybody else."""
-    enrolment = db.session.scalars(
-        select(EnrolledDegreeCourse)
+    found = db.session.execute(
+        select(EnrolledDegreeCourse, is_suspended(EnrolledDegreeCourse))
         .where(
             EnrolledDegreeCourse.id == enrolment_id,
             EnrolledDegreeCourse.account_id == account_id,
@@ -434,8 +458,9 @@ def degree(account_id: int, enrolment_id: int, today: date) -> DegreeLearning:
             .selectinload(CourseChapter.sections),
         )
     ).one_or_none()
-    if enrolment is None:
+    if found is None:
         raise NotFound
+    enrolment, rests = found
     is_running = enrolment.valid_end_date is not None and enrolment.valid_end_date >= today
     is_registered = enrolment.registration is not None
     in_order = sorted(enrolment.study_records, key=lambda record: (record.course_module.order, record.course_module_id))
@@ -448,7 +473,8 @@ def degree(account_id: int, enrolment_id: int, today: date) -> DegreeLearning:
         begin_date=enrolment.valid_begin_date,
         until_date=enrolment.valid_end_date,
         order_number=enrolment.order_detail.order.order_number,
-        stages=tuple(_stage(record, is_registered and is_running) for record in in_order),
+        is_suspended=rests,
+        stages=tuple(_stage(record, is_registered and is_running and not rests) for record in in_order),
     )
 
 

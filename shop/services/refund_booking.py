@@ -13,7 +13,8 @@ from shop.enums import RefundCause, RefundState, TransactionType, TroubleKind
 from shop.models import CouponRecord, Order, OrderDetail, Payment, Refund, RefundDetail, Trouble
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.services import delivery, reservation, wallet
+from shop.services import delivery, refund_messages, reservation, wallet
+from shop.services.refund_messages import Step
 
 log = structlog.get_logger()
 
@@ -31,6 +32,7 @@ def book_done(session: Session, order: Order, refund: Refund, now: datetime) -> 
     if refund.cause in OF_LINES:
         _return_lines(session, order, refund, now)
     session.flush()
+    refund_messages.tell(session, order, refund, Step.DONE)
     log.info("refund done", refund=refund.out_request_no, amount_fen=refund.amount_fen, beli=refund.beli)
 
 

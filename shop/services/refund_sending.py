@@ -21,9 +21,10 @@ from shop.enums import RefundCause, RefundState
 from shop.extensions import db, settings, unit_of_work
 from shop.gateways.alipay import Alipay, RefundAnswer, Unknown
 from shop.models import Order, Payment, Refund, Trouble
-from shop.services import refund_booking
+from shop.services import refund_booking, refund_messages
 from shop.services.locks import lock_order
 from shop.services.refund_booking import SENT
+from shop.services.refund_messages import Step
 
 log = structlog.get_logger()
 
@@ -185,6 +186,7 @@ def _book(session: Session, claim: Claim, result: Result, now: datetime) -> Outc
     if not result.refusal:
         return Outcome.LATER
     refund.state = RefundState.FAILED
+    refund_messages.tell(session, order, refund, Step.FAILED)
     log.error("refund failed", refund=refund.out_request_no, sub_code=refund.error)
     return Outcome.FAILED
 

@@ -33,9 +33,10 @@ from shop.models import (
 from shop.money import to_yuan
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.services import refund_booking, refund_sending
+from shop.services import refund_booking, refund_messages, refund_sending
 from shop.services.locks import lock_order
 from shop.services.refund_booking import OF_LINES, SENT
+from shop.services.refund_messages import Step
 from shop.services.refund_sending import Outcome
 
 log = structlog.get_logger()
@@ -237,6 +238,7 @@ def ask(account_id: int, order_number: str, detail_ids: Collection[int], reason:
         )
         session.add(refund)
         session.flush()
+        refund_messages.tell(session, order, refund, Step.ASKED)
     log.info("refund asked", refund=refund.out_request_no, amount_fen=wanted.amount_fen, beli=wanted.beli)
     return refund
 
@@ -290,6 +292,7 @@ def approve(out_request_no: str, *, actor: str, reason: str, handler_id: int | N
         _decide(refund, RefundState.APPROVED, reason, handler_id, now)
         if refund.amount_fen:
             refund.next_try_time = now
+            refund_messages.tell(session, order, refund, Step.APPROVED)
         else:
             refund_booking.book_done(session, order, refund, now)
         _record(session, refund, "approve", RefundState.REQUESTED, actor=actor, account_id=handler_id, reason=reason)
@@ -309,6 +312,7 @@ def refuse(out_request_no: str, *, actor: str, reason: str, handler_id: int | No
         _decide(refund, RefundState.REFUSED, reason, handler_id, now)
         refund.next_try_time = None
         order.status = order_states.after(order.status, Action.REFUSE_REFUND)
+        refund_messages.tell(session, order, refund, Step.REFUSED)
         _record(session, refund, "refuse", before, actor=actor, account_id=handler_id, reason=reason)
     return refund
 

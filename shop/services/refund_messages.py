@@ -1,0 +1,39 @@
+"""What the owner of an order is told about a refund of it, once for each step (issue 3, items 6 and 9)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from sqlalchemy.orm import Session
+
+from shop.enums import MessageType
+from shop.models import Order, Refund
+from shop.money import to_yuan
+from shop.services import messages
+from shop.wording import mark as _
+
+
+class Step(Enum):
+    ASKED = _("订单 %(order)s 的退款申请已提交：%(amount)s 元，%(beli)s 贝里。审核期间，申请退款的课程暂停学习。")
+    APPROVED = _("订单 %(order)s 的退款已同意：%(amount)s 元将由支付宝原路退回。")
+    REFUSED = _("订单 %(order)s 的退款申请没有通过：%(decision)s。课程可以继续学习。")
+    DONE = _("订单 %(order)s 的退款已完成：%(amount)s 元已由支付宝原路退回，%(beli)s 贝里已退回账户。")
+    FAILED = _("订单 %(order)s 的退款 %(amount)s 元暂时没有成功，客服正在处理，不需要重新申请。")
+
+
+def tell(session: Session, order: Order, refund: Refund, step: Step) -> None:
+    """Tell the order's owner, in the caller's transaction; the same step of the same refund only once."""
+    messages.tell(
+        session,
+        order.account_id,
+        MessageType.ORDER,
+        step.value,
+        {
+            "order": order.order_number,
+            "amount": to_yuan(refund.amount_fen),
+            "beli": refund.beli,
+            "decision": refund.decision,
+        },
+        link=f"/orders/{order.order_number}",
+        event=f"refund-{refund.out_request_no}-{step.name.lower()}",
+    )
