@@ -10,11 +10,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
 from shop.clock import local_date
-from shop.enums import ModuleStatus, OrderStatus, StudyPlan, StudyStatus, WorkExperience
+from shop.enums import ModuleStatus, StudyPlan, StudyStatus, WorkExperience
 from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.models import DegreeRegistrationForm, EnrolledDegreeCourse, OrderDetail, StudyRecord
 from shop.rules.access import same_day_two_years_later
+from shop.services.learning import is_suspended
+from shop.services.locks import lock_account
 
 
 class AlreadyFiled(NotYourTurn):
@@ -64,14 +66,15 @@ def file_registration(account_id: int, enrolment_id: int, answers: Answers, now:
     """File the form and, if asked for, open the first module, which starts the degree's two years.
 
     Raises NotFound when the enrolment is not the account's, AlreadyFiled the second time (the unique key decides
-    between two at once), NotYourTurn while its order is being refunded.
+    between two at once), NotYourTurn while its refund is under way.
     """
     try:
         with unit_of_work() as session:
+            lock_account(session, account_id)  # a refund that is being asked for waits, or is seen
             enrolment = _own(session, account_id, enrolment_id)
             if enrolment.registration is not None:
                 raise AlreadyFiled
-            if enrolment.order_detail.order.status is not OrderStatus.PAID:
+            if _is_asked_back(session, enrolment):
                 raise NotYourTurn
             session.add(DegreeRegistrationForm(enrolled_degree_id=enrolment.id, filed_time=now, **asdict(answers)))
             session.flush()
@@ -79,6 +82,13 @@ def file_registration(account_id: int, enrolment_id: int, answers: Answers, now:
                 _open_first_module(enrolment, now)
     except IntegrityError as error:
         raise AlreadyFiled from error
+
+
+def _is_asked_back(session: Session, enrolment: EnrolledDegreeCourse) -> bool:
+    asked_back = select(EnrolledDegreeCourse.id).where(
+        EnrolledDegreeCourse.id == enrolment.id, is_suspended(EnrolledDegreeCourse)
+    )
+    return session.scalar(asked_back) is not None
 
 
 def _open_first_module(enrolment: EnrolledDegreeCourse, now: datetime) -> None:

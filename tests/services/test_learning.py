@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from shop import clock
-from shop.enums import EnrolmentStatus, ModuleStatus, OrderStatus, StudyPlan, StudyStatus, WorkExperience
+from shop.enums import EnrolmentStatus, ModuleStatus, OrderStatus, RefundState, StudyPlan, StudyStatus, WorkExperience
 from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db
 from shop.models import (
@@ -14,6 +14,8 @@ from shop.models import (
     CourseSection,
     DegreeRegistrationForm,
     EnrolledDegreeCourse,
+    Refund,
+    RefundDetail,
 )
 from shop.rules.access import Access, Period, access_of, same_day_two_years_later
 from shop.services import degree, learning
@@ -278,12 +280,16 @@ def test_form_is_filed_once(app: Flask) -> None:
     assert db.session.query(DegreeRegistrationForm).count() == 1
 
 
-@pytest.mark.parametrize("status", [OrderStatus.REFUND_REQUESTED, OrderStatus.REFUNDED])
-def test_form_is_not_taken_while_the_money_is_on_its_way_back(app: Flask, status: OrderStatus) -> None:
+@pytest.mark.parametrize(
+    "state", [RefundState.REQUESTED, RefundState.APPROVED, RefundState.IN_TRANSIT, RefundState.FAILED]
+)
+def test_form_is_not_taken_while_the_money_is_on_its_way_back(app: Flask, state: RefundState) -> None:
     account = a_student()
     enrolment = enrolled_in_degree(account, a_degree())
-    enrolment.order_detail.order.status = status
-    saved(enrolment)
+    line = enrolment.order_detail
+    line.order.status = OrderStatus.REFUND_REQUESTED
+    part = RefundDetail(order_detail_id=line.id, amount_fen=0, beli=0)
+    saved(Refund(order_id=line.order_id, out_request_no="R1", amount_fen=0, state=state, details=[part]))
     with pytest.raises(NotYourTurn):
         degree.file_registration(account.id, enrolment.id, ANSWERS, clock.now())
     assert db.session.query(DegreeRegistrationForm).count() == 0
