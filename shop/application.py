@@ -17,6 +17,7 @@ from shop.blueprints import (
     operations,
     orders,
     payment,
+    refunds,
     settlement,
     wallet,
 )
@@ -33,6 +34,7 @@ BLUEPRINTS = (
     checkout,
     payment,
     orders,
+    refunds,
     wallet,
     learning,
     degree,

@@ -12,14 +12,25 @@ from werkzeug.wrappers import Response
 from shop import clock
 from shop.blueprints.order_timeline import timeline
 from shop.enums import OrderStatus
-from shop.services import order_views, orders
+from shop.services import cart, order_views, orders
 from shop.services.payment import Answer
 from shop.web import logs, metrics
+from shop.web.sessions import cart_owner
 
 bp = Blueprint("orders", __name__)
 NUMBER = "<string(maxlength=32):order_number>"
 WELL_FORMED = re.compile(r"[0-9A-Z]{20}", re.ASCII)
-STATUSES = {str(int(status)): status for status in OrderStatus}
+TABS = (
+    OrderStatus.PENDING,
+    OrderStatus.PAID,
+    OrderStatus.REFUND_REQUESTED,
+    OrderStatus.REFUNDED,
+    OrderStatus.CANCELLED,
+    OrderStatus.TIMED_OUT,
+)
+STATUSES = {str(int(status)): status for status in TABS}
+LONGEST_SEARCH = 100
+UNSEARCHABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 @bp.before_request
@@ -37,8 +48,18 @@ def index() -> str:
     page = request.args.get("page", "1")
     if (status and status not in STATUSES) or not (page.isascii() and page.isdigit() and len(page) < 7):
         abort(404)
-    found = order_views.index(current_user.id, status=STATUSES.get(status), page=int(page))
-    return render_template("orders/index.html", found=found, status=STATUSES.get(status), statuses=list(OrderStatus))
+    q = " ".join(UNSEARCHABLE.sub(" ", request.args.get("q", "")).split())[:LONGEST_SEARCH]
+    found = order_views.index(current_user.id, status=STATUSES.get(status), page=int(page), q=q)
+    now = clock.now()
+    return render_template(
+        "orders/index.html",
+        found=found,
+        status=STATUSES.get(status),
+        tabs=TABS,
+        q=q,
+        payable={order.id for order in found.orders if order_views.may_be_paid(order, now)},
+        seconds_left={order.id: int((order.expires_at - now).total_seconds()) for order in found.orders},
+    )
 
 
 @bp.get(f"/orders/{NUMBER}")
@@ -56,10 +77,22 @@ def page(order_number: str) -> str:
     )
 
 
+@bp.get(f"/orders/{NUMBER}/receipt")
+@login_required
+def receipt(order_number: str) -> str:
+    """For printing; 404 while nothing is paid."""
+    view = order_views.view(current_user.id, order_number)
+    if view.order.pay_time is None:
+        abort(404)
+    return render_template("orders/receipt.html", view=view, order=view.order)
+
+
 @bp.post(f"/orders/{NUMBER}/payments")
 @login_required
 def pay(order_number: str) -> Response:
-    return redirect(orders.pay_again(current_user.id, order_number), 303)
+    """To Alipay; or back to the order when it turns out to be paid already."""
+    at_alipay = orders.pay_again(current_user.id, order_number)
+    return redirect(at_alipay or url_for("orders.page", order_number=order_number), 303)
 
 
 @bp.post(f"/orders/{NUMBER}/inquiry")
@@ -83,3 +116,11 @@ def cancel(order_number: str) -> Response:
     orders.cancel(current_user.id, order_number)
     flash(_("订单已取消，占用的优惠券和贝里已退回。"), "ok")
     return redirect(url_for("orders.page", order_number=order_number), 303)
+
+
+@bp.post(f"/orders/{NUMBER}/cart")
+@login_required
+def buy_again(order_number: str) -> Response:
+    for message in cart.add_order(cart_owner(), current_user.id, order_number):
+        flash(message.text, message.category)
+    return redirect(url_for("cart.page"), 303)

@@ -20,7 +20,7 @@ from shop.errors import CartFull, DegreeOwned, NoSuchPolicy, NotForSale, NotFoun
 from shop.extensions import db
 from shop.gateways import cart_store
 from shop.gateways.cart_store import StoredLine
-from shop.models import Course, PricePolicy, Product
+from shop.models import Course, Order, OrderDetail, PricePolicy, Product
 from shop.services import sale
 
 LIMIT = 200  # lines (domain.md 2.3)
@@ -44,6 +44,13 @@ _OFFERED = (
     .outerjoin(_policy, _policy.c.product_id == _product.c.id)
     .where(_product.c.id.in_(bindparam("product_ids", expanding=True)))
     .order_by(_policy.c.valid_period)
+)
+_BOUGHT = (
+    select(OrderDetail.product_id, OrderDetail.valid_period, _product.c.name)
+    .join(OrderDetail.order)
+    .join(_product, _product.c.id == OrderDetail.product_id)
+    .where(Order.order_number == bindparam("order_number"), Order.account_id == bindparam("account_id"))
+    .order_by(OrderDetail.id)
 )
 
 
@@ -203,6 +210,50 @@ def merge_at_login(visitor: str, account_id: int) -> list[Message]:
     cart_store.clear(visitor)
     full = new.keys() - put - already
     return _merge_messages(lines, put=put, already=already, owned=owned, full=full)
+
+
+def add_order(owner: str, account_id: int, order_number: str) -> list[Message]:
+    """Put what one's own order bought into the cart, each with the plan of the same length; say what happened to which.
+
+    What is in the cart already keeps its plan; what is off sale stays out. Raises NotFound.
+    """
+    rows = db.session.execute(_BOUGHT, {"order_number": order_number, "account_id": account_id}).all()
+    if not rows:
+        raise NotFound
+    names = {row.product_id: row.name for row in rows}
+    offers, owned = _offers(list(names)), _owned_degrees(account_id, names)
+    new = {}
+    for row in rows:
+        offer = offers[row.product_id]
+        plan = next((plan for plan in offer.plans if plan.period == row.valid_period), None)
+        if row.product_id not in owned and _state(offer, plan, is_owned=False) is LineState.OK and plan:
+            new[row.product_id] = StoredLine(plan.id, plan.price_fen, offer.name, added=int(clock.now().timestamp()))
+    already = cart_store.read(owner).keys() & new.keys()
+    put = set(cart_store.put_new(owner, new, limit=LIMIT))
+    return _again_messages(names, new, put=put, already=already, owned=owned)
+
+
+def _again_messages(
+    names: Mapping[int, str],
+    new: Collection[int],
+    *,
+    put: Collection[int],
+    already: Collection[int],
+    owned: Collection[int],
+) -> list[Message]:
+    def named(ids: Iterable[int]) -> str:
+        return str(_("、").join(_("「%(name)s」", name=names[product_id]) for product_id in names if product_id in ids))
+
+    full = set(new) - set(put) - set(already)
+    gone = names.keys() - set(new) - set(owned)
+    said = [
+        (put, "ok", _("%(names)s已放进购物车。", names=named(put))),
+        (already, "info", _("%(names)s已在购物车里。", names=named(already))),
+        (owned, "info", _("您已经报名%(names)s，不需要再次购买。", names=named(owned))),
+        (gone, "warning", _("%(names)s已下架或没有原来的有效期了，没有放进购物车。", names=named(gone))),
+        (full, "warning", _("购物车最多放 %(limit)s 门课程，%(names)s没有放进来。", limit=LIMIT, names=named(full))),
+    ]
+    return [Message(category, text) for ids, category, text in said if ids]
 
 
 def _merge_messages(

@@ -1,4 +1,4 @@
-// What scripts add to pages that work without them: counting down, closing menus, sending a form once, sending a changed select.
+// What scripts add to pages that work without them: counting down, printing, closing menus, sending a form once, a changed select.
 "use strict";
 
 const two = (n) => String(n).padStart(2, "0");
@@ -39,6 +39,12 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
+
+// A button that prints shows itself where there is a script to press it.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}
 
 function closeMenus(except) {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== except) menu.open = false;
