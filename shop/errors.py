@@ -123,7 +123,7 @@ class NotYourTurn(ShopError):
 class NotRefundable(ShopError):
     """Lines of an order that cannot be asked for, or whose money cannot go back the way it came."""
 
-    text = _("现在不能退款：%(reason)s")
+    text = _("现在不能退费：%(reason)s")
 
 
 class AlipaySilent(ShopError):

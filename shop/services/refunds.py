@@ -120,13 +120,13 @@ def _options(session: Session, order: Order, now: datetime) -> Options:
 def _why_not(order: Order, deadline: datetime | None, now: datetime) -> str:
     """What stands in the way of the order as a whole."""
     if order.status is OrderStatus.REFUND_REQUESTED:
-        return _("这个订单有一个退款正在处理，处理完后才能再申请。")
+        return _("这个订单有一个退费正在处理，处理完后才能再申请。")
     if order.status is OrderStatus.REFUNDED:
-        return _("这个订单已全部退款。")
+        return _("这个订单已全部退费。")
     if order.status is not OrderStatus.PAID or deadline is None:
-        return _("这个订单没有付款，不需要退款。")
+        return _("这个订单没有付款，不需要退费。")
     if now > deadline:
-        return _("付款后 %(days)s 天内可以申请退款，现在已经超过。", days=settings().refund_window_days)
+        return _("付款后 %(days)s 天内可以申请退费，现在已经超过。", days=settings().refund_window_days)
     return ""
 
 
@@ -143,7 +143,7 @@ def _lines(session: Session, order: Order) -> tuple[Line, ...]:
     for detail in details:
         line = Line(detail.id, detail.product.name, detail.actual_amount_fen, detail.beli)
         if detail.id in refunded:
-            line = replace(line, why_not=_("已退款。"))
+            line = replace(line, why_not=_("已退费。"))
         elif detail.id in begun:
             line = replace(line, why_not=_("第一个模块已经开通，学位课不能再退。"))
         elif line.amount_fen > left_fen:

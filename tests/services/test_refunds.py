@@ -138,7 +138,7 @@ def test_a_refunded_line_cannot_be_asked_for_again(app: Flask, alipay: Cashier) 
     with pytest.raises(NotRefundable):
         asked(student, number, 0, 1)
     refunded(alipay, student, number, 1)
-    assert "全部退款" in why_not(student, number)
+    assert "全部退费" in why_not(student, number)
     assert at_alipay(alipay, number) == 15_000
 
 
