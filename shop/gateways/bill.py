@@ -175,7 +175,9 @@ def _row(names: Sequence[str], line: str) -> Row:
     if kind == PAYMENT and fen >= 0:
         return Row(trade_no, out_trade_no, "", fen, received_fen)
     if kind == REFUND and fen <= 0:
-        return Row(trade_no, out_trade_no, refund_no or out_trade_no or trade_no, fen, received_fen)
+        # one that was made without a number of its own is asked about by the payment's
+        is_named = refund_no not in ("", trade_no)
+        return Row(trade_no, out_trade_no, refund_no if is_named else out_trade_no or trade_no, fen, received_fen)
     raise BillUnreadable("a row that is neither a payment nor a refund")
 
 
