@@ -5,21 +5,23 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, func, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import CouponKind, CouponStatus, Month, ProductKind
+from shop.enums import CouponKind, CouponStatus, Month, OrderStatus, ProductKind
 from shop.errors import ClaimRefused, CodeRefused, NotFound
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Coupon, CouponCode, CouponRecord, Order, Product
+from shop.money import percent_of
 from shop.rules.coupons import claim_window_open, use_window
 from shop.services import batches
 
@@ -100,6 +102,14 @@ class OwnCoupon:
     valid_until: datetime
     is_open: bool  # the use window has begun
     order_number: str | None  # the order that holds or used it
+    held_until: datetime | None  # by an unpaid order, which lets it go then at the latest
+    is_stopped: bool  # withdrawn by the shop
+    missing_fen: int  # what the cart lacks of its minimum, list prices counted; 0 also where nothing of it is there
+    saves_fen: int  # on what is in the cart
+
+    @property
+    def is_ready(self) -> bool:
+        return self.is_open and not (self.held_until or self.is_stopped or self.missing_fen)
 
 
 # ---------------------------------------------------------------- claiming
@@ -279,7 +289,7 @@ def _has(session: Session, account_id: int, coupon_id: int) -> bool:
 
 
 def expire_due(now: datetime) -> dict[str, int]:
-    """Mark unused coupons as 已过期 whose time is over, so many a run; no price counts them from that instant anyway."""
+    """Mark unused coupons as 已过期 whose time is over, so many a run; no price counts them from then on anyway."""
     is_over = and_(CouponRecord.status == CouponStatus.UNUSED, CouponRecord.valid_until < now)
     expired = batches.change_due(CouponRecord, is_over, CouponRecord.valid_until, status=CouponStatus.EXPIRED)
     return {"expired": expired}
@@ -309,35 +319,86 @@ def centre(account_id: int | None, now: datetime) -> tuple[CentreCoupon, ...]:
     return tuple(sorted(found, key=lambda coupon: order.index(coupon.state)))
 
 
-def wallet(account_id: int, state: WalletState, now: datetime) -> tuple[OwnCoupon, ...]:
-    """One drawer of the account's wallet, in one statement: what ends first in front, what is over newest first."""
-    unused = CouponRecord.status == CouponStatus.UNUSED
-    expired = or_(CouponRecord.status == CouponStatus.EXPIRED, and_(unused, CouponRecord.valid_until < now))
-    drawers = {
-        WalletState.USABLE: (and_(unused, CouponRecord.valid_until >= now), CouponRecord.valid_until),
-        WalletState.USED: (CouponRecord.status == CouponStatus.USED, CouponRecord.used_time.desc()),
-        WalletState.EXPIRED: (expired, CouponRecord.valid_until.desc()),
+def wallet(
+    account_id: int, state: WalletState, now: datetime, in_cart: Mapping[int, int] | None = None
+) -> tuple[OwnCoupon, ...]:
+    """One drawer of the account's wallet, in one statement.
+
+    ``in_cart`` has the list price in fen of what is ticked in the cart, by product. Usable ones come best first: what
+    saves most on that, then what ends first; then those that wait for something. What is over comes newest first.
+    """
+    drawers = _drawers(now)
+    orders = {
+        WalletState.USABLE: CouponRecord.valid_until,
+        WalletState.USED: CouponRecord.used_time.desc(),
+        WalletState.EXPIRED: CouponRecord.valid_until.desc(),
     }
-    where, order = drawers[state]
     rows = db.session.execute(
-        _tickets(CouponRecord, Order.order_number)
+        _tickets(CouponRecord, Order.order_number, Order.status, Order.expires_at)
         .join(CouponRecord, CouponRecord.coupon_id == Coupon.id)
         .outerjoin(Order, Order.id == CouponRecord.order_id)
-        .where(CouponRecord.account_id == account_id, where)
-        .order_by(order, CouponRecord.id)
+        .where(CouponRecord.account_id == account_id, drawers[state])
+        .order_by(orders[state], CouponRecord.id)
         .limit(MOST_SHOWN)
     )
-    return tuple(
-        OwnCoupon(
-            ticket=_ticket(coupon, name, kind),
-            state=state,
-            valid_from=record.valid_from,
-            valid_until=record.valid_until,
-            is_open=record.valid_from <= now,
-            order_number=order_number,
-        )
-        for coupon, name, kind, record, order_number in rows
+    found = [_own(row, state, now, in_cart or {}) for row in rows]
+    return tuple(sorted(found, key=_best_first) if state is WalletState.USABLE else found)
+
+
+def count_wallet(account_id: int, now: datetime) -> dict[WalletState, int]:
+    """How many coupons each drawer has, in one statement."""
+    drawers = _drawers(now)
+    row = db.session.execute(
+        select(*(func.count(case((where, 1))) for where in drawers.values()))
+        .select_from(CouponRecord)
+        .outerjoin(Order, Order.id == CouponRecord.order_id)
+        .where(CouponRecord.account_id == account_id)
+    ).one()
+    return dict(zip(drawers, row, strict=True))
+
+
+def _drawers(now: datetime) -> dict[WalletState, ColumnElement[bool]]:
+    """What is where. A coupon that an unpaid order holds is not used yet: it comes back, or is used, with the order."""
+    unused, used = CouponRecord.status == CouponStatus.UNUSED, CouponRecord.status == CouponStatus.USED
+    is_held = and_(used, Order.status == OrderStatus.PENDING)
+    return {
+        WalletState.USABLE: or_(is_held, and_(unused, CouponRecord.valid_until >= now)),
+        WalletState.USED: and_(used, not_(is_held)),
+        WalletState.EXPIRED: or_(
+            CouponRecord.status == CouponStatus.EXPIRED, and_(unused, CouponRecord.valid_until < now)
+        ),
+    }
+
+
+def _own(row: Any, state: WalletState, now: datetime, in_cart: Mapping[int, int]) -> OwnCoupon:
+    coupon, name, kind, record, order_number, order_status, expires_at = row
+    amount_fen = sum(in_cart.values()) if coupon.product_id is None else in_cart.get(coupon.product_id, 0)
+    missing_fen = max(0, coupon.minimum_consume_fen - amount_fen) if amount_fen else 0
+    return OwnCoupon(
+        ticket=_ticket(coupon, name, kind),
+        state=state,
+        valid_from=record.valid_from,
+        valid_until=record.valid_until,
+        is_open=record.valid_from <= now,
+        order_number=order_number,
+        held_until=expires_at if order_status is OrderStatus.PENDING else None,
+        is_stopped=not coupon.enabled,
+        missing_fen=missing_fen,
+        saves_fen=0 if missing_fen or not amount_fen else _saves(coupon, amount_fen),
     )
+
+
+def _saves(coupon: Coupon, amount_fen: int) -> int:
+    if coupon.coupon_type is CouponKind.PERCENT:
+        return amount_fen - percent_of(amount_fen, coupon.off_percent or 100)
+    return min(coupon.money_equivalent_fen, amount_fen)
+
+
+def _best_first(own: OwnCoupon) -> tuple[int, int, datetime]:
+    if own.is_ready:
+        return 0, -own.saves_fen, own.valid_until
+    waits_for = 4 if own.is_stopped else 3 if own.held_until else 2 if not own.is_open else 1
+    return waits_for, own.missing_fen, own.valid_until
 
 
 def _tickets(*also: Any) -> Select[Any]:

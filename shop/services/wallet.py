@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from shop.enums import TransactionType
@@ -15,6 +16,7 @@ from shop.extensions import db
 from shop.models import Account, Order, TransactionRecord
 
 ROWS_A_PAGE = 20
+ROWS_A_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Move:
     time: datetime
     memo: str
     order_number: str | None
+    is_refund: bool  # of a paid order, not of one that ended unpaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Statement:
     moves: tuple[Move, ...]
     page: int
     pages: int
+    kind: TransactionType | None  # only these, or all
 
 
 def move_beli(
@@ -85,23 +89,37 @@ def _balance(session: Session, account_id: int) -> int:
     return balance
 
 
-def statement(account_id: int, page: int) -> Statement:
-    """One page of the account's statement; a page beyond the last shows the last. Three statements."""
+def statement(account_id: int, page: int, kind: TransactionType | None = None) -> Statement:
+    """One page of the account's moves of one kind, or all; a page beyond the last shows the last. Three statements."""
     session = db.session()
-    mine = TransactionRecord.account_id == account_id
-    rows = session.scalar(select(func.count()).select_from(TransactionRecord).where(mine)) or 0
+    mine = _moves_of(account_id, kind)
+    rows = session.scalar(select(func.count()).select_from(TransactionRecord).where(*mine)) or 0
     pages = max(1, -(-rows // ROWS_A_PAGE))
     page = min(max(1, page), pages)
-    found = session.execute(
-        select(TransactionRecord, Order.order_number)
-        .outerjoin(Order, Order.id == TransactionRecord.order_id)
-        .where(mine)
-        .order_by(TransactionRecord.id.desc())
-        .limit(ROWS_A_PAGE)
-        .offset((page - 1) * ROWS_A_PAGE)
-    )
-    moves = tuple(_move(record, order_number) for record, order_number in found)
-    return Statement(_balance(session, account_id), moves, page, pages)
+    found = session.execute(_STATEMENT.where(*mine).limit(ROWS_A_PAGE).offset((page - 1) * ROWS_A_PAGE))
+    return Statement(_balance(session, account_id), tuple(_move(*row) for row in found), page, pages, kind)
+
+
+def all_moves(account_id: int, kind: TransactionType | None = None) -> Iterator[Move]:
+    """The account's moves of one kind, or all, newest first: however many, a batch at a time."""
+    session = db.session()
+    mine = _moves_of(account_id, kind)
+    last: list[ColumnElement[bool]] = []
+    while rows := session.execute(_STATEMENT.where(*mine, *last).limit(ROWS_A_BATCH)).all():
+        yield from (_move(*row) for row in rows)
+        last = [TransactionRecord.id < rows[-1][0].id]
+
+
+def _moves_of(account_id: int, kind: TransactionType | None) -> list[ColumnElement[bool]]:
+    kinds = [TransactionRecord.transaction_type == kind] if kind is not None else []
+    return [TransactionRecord.account_id == account_id, *kinds]
+
+
+_STATEMENT = (
+    select(TransactionRecord, Order.order_number)
+    .outerjoin(Order, Order.id == TransactionRecord.order_id)
+    .order_by(TransactionRecord.id.desc())
+)
 
 
 def _move(record: TransactionRecord, order_number: str | None) -> Move:
@@ -113,4 +131,5 @@ def _move(record: TransactionRecord, order_number: str | None) -> Move:
         time=record.date,
         memo=record.memo or "",
         order_number=order_number,
+        is_refund=record.refund_id is not None,
     )
