@@ -83,14 +83,14 @@ def download(url: str, gateway: str) -> bytes:
     """The file behind an address that Alipay gave. Raises Unknown, and BillUnreadable for what is not to be asked."""
     opener = urllib.request.build_opener(NoRedirect)
     try:
-        with opener.open(_allowed(url, gateway), timeout=SILENCE) as answer:
+        with opener.open(safe_url(url, gateway), timeout=SILENCE) as answer:
             return _content(answer)
     except (OSError, HTTPException) as error:  # an address that is over answers 4xx, which is an OSError too
         raise Unknown(f"bill: {type(error).__name__}") from error
 
 
-def _allowed(url: str, gateway: str) -> str:
-    """The address, if it is the gateway's own host or one of Alipay's, which are asked by https whatever it says."""
+def safe_url(url: str, gateway: str) -> str:
+    """The address, if it is on the gateway's host or one of Alipay's, which are asked by https. Raises BillUnreadable."""
     try:
         parts, home = urlsplit(url), urlsplit(gateway)
     except ValueError as error:
