@@ -13,7 +13,7 @@ from shop.enums import PaymentMethod
 from shop.extensions import db, unit_of_work
 from shop.gateways.settlement_store import Pick, Settlement
 from shop.models import Account, Order, OrderDetail, Payment, PricePolicy, Product, Refund
-from shop.services import checkout, payment, refunds, reservation, sale
+from shop.services import attempts, checkout, payment, refunds, reservation, sale
 from tests.cashier.parts import Cashier, fetch
 
 WHY = "时间安排不过来了"
@@ -65,7 +65,7 @@ def paid(alipay: Cashier, number: str) -> None:
     """The buyer pays at Alipay, and the shop asks."""
     attempt = f"{number}01"
     alipay.fault("notify_lost", out_trade_no=attempt, times=None)
-    url = payment.pay_url(number)
+    url = attempts.pay_url(number)
     assert url
     fetch(url)
     alipay.pay(attempt)

@@ -6,7 +6,7 @@ the moment its state is DONE: in that same transaction access ends, 贝里 and c
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -42,6 +42,7 @@ from shop.services.refund_sending import Outcome
 log = structlog.get_logger()
 
 LONGEST_REASON = 255
+MOST_LISTED = 1_000
 NOTHING_MOVES = (RefundState.REFUSED, RefundState.WITHDRAWN)
 NUMBER_ENDS = {RefundCause.LATE: "LATE", RefundCause.DOUBLE: "DOUBLE", RefundCause.WRONG_AMOUNT: "WRONG"}
 
@@ -452,7 +453,15 @@ def _by_number(session: Session, number: str) -> Refund | None:
     return session.scalars(select(Refund).where(Refund.out_request_no == number)).one_or_none()
 
 
-# ---------------------------------------------------------------- sent
+# ---------------------------------------------------------------- seen and sent
+
+
+def listed(*, is_all: bool = False) -> Sequence[Refund]:
+    """Refunds that wait for somebody or are on their way, oldest first; with ``is_all`` those that are over, too."""
+    found = select(Refund).order_by(Refund.requested_time, Refund.id)
+    if not is_all:
+        found = found.where(Refund.state.in_((RefundState.REQUESTED, *SENT)))
+    return db.session.scalars(found.limit(MOST_LISTED)).all()
 
 
 def send(out_request_no: str) -> Outcome:

@@ -1,0 +1,103 @@
+"""``flask refunds``: the decisions about refunds, and what the job runner does each minute, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+
+from shop import clock
+from shop.enums import RefundState
+from shop.errors import NotFound, NotRefundable, NotYourTurn
+from shop.models import Refund
+from shop.money import to_yuan
+from shop.services import refunds
+from shop.services.refund_sending import Outcome
+
+ACTOR = "command line"
+SAYS = {
+    Outcome.DONE: "the money is back.",
+    Outcome.FAILED: "Alipay refused it; see `flask refunds list`.",
+    Outcome.LATER: "on its way; `flask refunds send` asks again.",
+    Outcome.SKIPPED: "not sent now: another call about this payment was made a moment ago, or it is not due.",
+}
+
+commands = AppGroup("refunds", help="Refunds: what waits, decisions, sending.")
+_reason = click.option("--reason", required=True, help="Why; the student reads it. At most 255 characters.")
+
+
+@commands.command("list")
+@click.option("--all", "is_all", is_flag=True, help="Those that are over, too.")
+def list_refunds(is_all: bool) -> None:
+    """Refunds that wait for somebody or are on their way, oldest first."""
+    found = refunds.listed(is_all=is_all)
+    for refund in found:
+        click.echo(_line(refund))
+    click.echo(f"{len(found)} refunds.")
+
+
+def _line(refund: Refund) -> str:
+    asked = clock.local(refund.requested_time)
+    parts = [
+        refund.out_request_no,
+        f"{asked:%Y-%m-%d %H:%M}",
+        refund.state.name.lower(),
+        refund.cause.name.lower(),
+        f"{to_yuan(refund.amount_fen)} yuan",
+        f"{refund.beli} beli",
+        refund.reason,
+        refund.error,
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+@commands.command("approve")
+@click.argument("number")
+@_reason
+def approve(number: str, reason: str) -> None:
+    """Approve the refund NUMBER and send it to Alipay."""
+    refund = _decided(refunds.approve, number, actor=ACTOR, reason=reason)
+    if refund.state is RefundState.DONE:
+        click.echo(f"{number}: approved and done; there was no cash to send.")
+        return
+    click.echo(f"{number}: approved; {SAYS[refunds.send(number)]}")
+
+
+@commands.command("refuse")
+@click.argument("number")
+@_reason
+def refuse(number: str, reason: str) -> None:
+    """Refuse the refund NUMBER; access is back at once."""
+    _decided(refunds.refuse, number, actor=ACTOR, reason=reason)
+    click.echo(f"{number}: refused.")
+
+
+@commands.command("retry")
+@click.argument("number")
+def retry(number: str) -> None:
+    """Send the failed refund NUMBER again, under its own number."""
+    _decided(refunds.retry, number, actor=ACTOR)
+    click.echo(f"{number}: {SAYS[refunds.send(number)]}")
+
+
+@commands.command("send")
+def send() -> None:
+    """Call or ask Alipay for every refund whose time has come."""
+    counts = refunds.send_due()
+    click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + ".")
+
+
+def _decided(decide: Callable[..., Any], number: str, **how: str) -> Any:
+    try:
+        return decide(number, **how)
+    except NotFound as error:
+        raise click.ClickException(f"There is no such refund: {number}.") from error
+    except NotYourTurn as error:
+        state = error.facts.get("state")
+        now = f" It is {RefundState(state).name.lower()}." if isinstance(state, int) else ""
+        raise click.ClickException(f"{number} does not allow this now.{now}") from error
+    except (NotRefundable, ValueError) as error:
+        message = error.message if isinstance(error, NotRefundable) else f"{error}."
+        raise click.ClickException(message) from error
