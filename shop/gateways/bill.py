@@ -90,7 +90,7 @@ def download(url: str, gateway: str) -> bytes:
 
 
 def safe_url(url: str, gateway: str) -> str:
-    """The address, if it is on the gateway's host or one of Alipay's, which are asked by https. Raises BillUnreadable."""
+    """The address, if it is the gateway's or on a host of Alipay's, asked by https then. Raises BillUnreadable."""
     try:
         parts, home = urlsplit(url), urlsplit(gateway)
     except ValueError as error:
