@@ -6,7 +6,6 @@ import click
 from flask.cli import with_appcontext
 
 from shop import clock
-from shop.extensions import db
 from shop.services import audit
 
 
@@ -14,17 +13,17 @@ from shop.services import audit
 @with_appcontext
 def commands() -> None:
     """Check what must always hold: one line per rule, with the rows that break it. Fails when one is broken."""
-    session = db.session()
     failed = total = 0
-    for check, finding in audit.steps(session):
-        total += 1
-        if finding is None:
-            click.echo(f"OK      {check.name}")
-        else:
-            failed += 1
-            click.echo(f"FAILED  {check.name}: {finding.rows} ({check.says})")
-    for notice in audit.notices(session, clock.now()):
-        click.echo(f"NOTICE  {notice.name}: {notice.rows} ({notice.says})")
+    with audit.reading() as session:
+        for check, finding in audit.steps(session):
+            total += 1
+            if finding is None:
+                click.echo(f"OK      {check.name}")
+            else:
+                failed += 1
+                click.echo(f"FAILED  {check.name}: {finding.rows} ({check.says})")
+        for notice in audit.notices(session, clock.now()):
+            click.echo(f"NOTICE  {notice.name}: {notice.rows} ({notice.says})")
     if failed:
         raise click.ClickException(f"{failed} of {total} checks failed.")
     click.echo(f"All {total} checks hold.")

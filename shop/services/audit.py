@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+import structlog
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from shop.services import audit_queries
-from shop.services.audit_queries import CHECKS, Broken, Check
+from shop import clock
+from shop.extensions import db, unit_of_work
+from shop.models import AuditRun
+from shop.services.audit_queries import CHECKS, Broken, Check, waiting
 from shop.services.orders import GRACE
 
 MOST_NAMED = 20  # rows named per finding; the rest is counted
 SWEEP = timedelta(minutes=5)  # the expiry of orders runs more often than this
+# Checks read whole tables: that takes longer than a request may, and sorts and joins want memory.
+_POSTGRESQL_LIMITS = {"statement_timeout": "10min", "work_mem": "64MB"}
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,16 @@ class Finding:
         return f"{self.table} {', '.join(map(str, self.ids))}{more}"
 
 
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session that only reads, and may take its time over it."""
+    with Session(db.engine) as session:
+        if session.get_bind().dialect.name == "postgresql":
+            for name, value in _POSTGRESQL_LIMITS.items():
+                session.execute(text(f"SET LOCAL {name} = '{value}'"))
+        yield session
+
+
 def run(session: Session) -> list[Finding]:
     """What is wrong; nothing when everything holds. One statement per check, however many rows there are."""
     return [finding for _, finding in steps(session) if finding]
@@ -46,8 +65,8 @@ def steps(session: Session) -> Iterator[tuple[Check, Finding | None]]:
 
 
 def notices(session: Session, now: datetime) -> list[Finding]:
-    """What breaks no rule but waits for a job or for staff: unpaid orders beyond their time, money without an order."""
-    late = audit_queries.orders_waiting_since(now - GRACE - SWEEP)
+    """What breaks no rule but waits: for a job, for Alipay, or for a person."""
+    late = waiting.orders_waiting_since(now - GRACE - SWEEP)
     found = [
         _find(session, "order_is_late", "orders", "unpaid beyond its deadline; Alipay has not answered yet", late),
         _find(
@@ -55,10 +74,32 @@ def notices(session: Session, now: datetime) -> list[Finding]:
             "money_waits_at_the_desk",
             "payment",
             "received, of no use to its order, and not returned yet",
-            audit_queries.money_at_the_desk(),
+            waiting.money_at_the_desk(),
         ),
+        _find(session, "refund_has_failed", "refund", "refused by Alipay", waiting.failed_refunds()),
+        _find(session, "trouble_is_open", "trouble", "money that fits no order, undecided", waiting.open_troubles()),
     ]
     return [finding for finding in found if finding]
+
+
+def store() -> dict[str, int]:
+    """Run the whole audit and keep what it found; how many checks, findings and notices."""
+    started, began = clock.now(), time.monotonic()
+    with reading() as session:
+        findings, noted = run(session), notices(session, started)
+    for finding in findings:
+        log.error("audit", check=finding.name, rows=finding.rows)
+    with unit_of_work() as session:
+        session.add(
+            AuditRun(
+                started_time=started,
+                seconds=round(time.monotonic() - began, 3),
+                checks=len(CHECKS),
+                findings=[asdict(finding) for finding in findings],
+                notices=[asdict(notice) for notice in noted],
+            )
+        )
+    return {"checks": len(CHECKS), "findings": len(findings), "notices": len(noted)}
 
 
 def _find(session: Session, name: str, table: str, says: str, broken: Broken) -> Finding | None:

@@ -13,7 +13,7 @@ from shop.services import batches
 
 
 def expire_due(now: datetime) -> dict[str, int]:
-    """Mark purchases as 已过期 whose last day is over, so many a run; access ends by the date, even if this never runs."""
+    """Mark purchases as 已过期 whose last day is over, so many a run; access ends by the date all the same."""
     row = EnrolledCourse
     is_over = and_(
         row.status == EnrolmentStatus.OPEN,

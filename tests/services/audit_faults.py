@@ -15,13 +15,16 @@ from shop.enums import (
     CouponStatus,
     OrderStatus,
     PaymentState,
+    RefundCause,
     RefundState,
     Rule,
     TransactionType,
+    TroubleKind,
 )
 from shop.models import (
     Account,
     Coupon,
+    CouponCode,
     CouponRecord,
     EnrolledCourse,
     EnrolledDegreeCourse,
@@ -35,6 +38,7 @@ from shop.models import (
     ScoreRule,
     StudyRecord,
     TransactionRecord,
+    Trouble,
 )
 
 
@@ -109,44 +113,67 @@ def coupon_of(session: Session, order_id: int, *, bound: bool) -> int:
 
 
 def refund(session: Session, shop: Shop, state: RefundState = RefundState.DONE, **values: Any) -> int:
-    """The first line of the paid order refunded by the rules: cash, 贝里 and access."""
+    """The first line of the paid order refunded by the rules: cash, 贝里, its coupon, access. Or on its way there."""
     line = session.execute(select(OrderDetail.__table__).where(OrderDetail.id == line_of(session, shop.paid))).one()
-    attempt = attempt_of(session, shop.paid)
     amounts = {"amount_fen": line.actual_amount_fen, "beli": line.beli}
-    row_id = put(
-        session,
-        Refund,
-        **{
-            "order_id": shop.paid,
-            "payment_id": attempt,
-            "out_request_no": f"R{attempt}",
-            "state": state,
-            **amounts,
-            **values,
-        },
-    )
+    values = {"order_id": shop.paid, "payment_id": attempt_of(session, shop.paid), **values}
+    row_id = a_refund(session, **{"state": state, **amounts, **values})
     put(session, RefundDetail, refund_id=row_id, order_detail_id=line.id, **amounts)
     if state is not RefundState.DONE:
+        change(session, Order, shop.paid, status=OrderStatus.REFUND_REQUESTED)
         return row_id
-    balance = session.scalars(select(Account.balance).where(Account.id == shop.buyer)).one() + line.beli
-    change(session, Account, shop.buyer, balance=balance)
-    put(
-        session,
-        TransactionRecord,
-        account_id=shop.buyer,
-        amount=line.beli,
-        balance_after=balance,
-        transaction_type=TransactionType.REFUND,
-        transaction_number="back",
-        order_id=shop.paid,
-        refund_id=row_id,
-    )
+    give_back(session, shop, line.beli, order_id=shop.paid, refund_id=row_id)
+    change(session, CouponRecord, line.coupon_record_id, status=CouponStatus.UNUSED, order_id=None, used_time=None)
     session.execute(
         update(EnrolledCourse.__table__)
         .where(EnrolledCourse.__table__.c.order_detail_id == line.id)
         .values(closed_time=clock.now())
     )
     return row_id
+
+
+def a_refund(session: Session, order_id: int, payment_id: int, **values: Any) -> int:
+    """A refund without lines; by a student, and done, unless told otherwise."""
+    values = {"cause": RefundCause.STUDENT, "state": RefundState.DONE, "beli": 0, **values}
+    moving = values["state"] in (RefundState.APPROVED, RefundState.IN_TRANSIT)
+    return put(
+        session,
+        Refund,
+        **{
+            "order_id": order_id,
+            "payment_id": payment_id,
+            "out_request_no": f"R{payment_id}",
+            "done_time": clock.now() if values["state"] is RefundState.DONE else None,
+            "next_try_time": clock.now() if moving else None,
+            **values,
+        },
+    )
+
+
+def give_back(session: Session, shop: Shop, beli: int, **values: Any) -> None:
+    """贝里 for the buyer, with their record."""
+    balance = session.scalars(select(Account.balance).where(Account.id == shop.buyer)).one() + beli
+    change(session, Account, shop.buyer, balance=balance)
+    row = {"account_id": shop.buyer, "amount": beli, "balance_after": balance, "transaction_number": f"back {balance}"}
+    put(session, TransactionRecord, transaction_type=TransactionType.REFUND, **row, **values)
+
+
+def surplus(session: Session, shop: Shop, **values: Any) -> tuple[int, int]:
+    """Money that came for the cancelled order after its end, and the refund that takes it back."""
+    late = attempt_of(session, shop.ended)
+    received = {"state": PaymentState.SURPLUS, "trade_no": "late", "paid_time": clock.now()}
+    change(session, Payment, late, **received, next_ask_time=None)
+    row = {"cause": RefundCause.LATE, "amount_fen": 7_000, "out_request_no": "late", **values}
+    return late, a_refund(session, shop.ended, late, **row)
+
+
+def a_trouble(session: Session, shop: Shop) -> tuple[int, int]:
+    """60.00 yuan came for the unpaid order that costs 40.50, and go back; nothing of it is in the order's books."""
+    attempt = attempt_of(session, shop.pending)
+    row = {"kind": TroubleKind.WRONG_AMOUNT, "payment_id": attempt, "out_trade_no": "x", "trade_no": "wrong"}
+    trouble = put(session, Trouble, **row, out_request_no="", amount_fen=6_000, found_by="notice", resolution="")
+    back = {"cause": RefundCause.WRONG_AMOUNT, "trouble_id": trouble, "amount_fen": 6_000}
+    return trouble, a_refund(session, shop.pending, attempt, out_request_no="wrong", **back)
 
 
 @plant
@@ -194,7 +221,11 @@ def record_is_of_orders_owner(session: Session, shop: Shop) -> dict[str, list[in
         order_id=shop.paid,
     )
     change(session, Account, shop.other, balance=4)
-    return {"record_is_of_orders_owner": [moved], "beli_of_order_is_taken_once": [shop.paid]}
+    return {
+        "record_is_of_orders_owner": [moved],
+        "beli_is_taken_whole": [moved],
+        "beli_of_order_is_taken_once": [shop.paid],
+    }
 
 
 @plant
@@ -207,19 +238,56 @@ def order_is_paid_by_a_withdrawal(session: Session, shop: Shop) -> dict[str, lis
 @plant
 def beli_of_order_is_taken_once(session: Session, shop: Shop) -> dict[str, list[int]]:
     """The cancelled order gives its 10 贝里 back a second time."""
-    balance = session.scalars(select(Account.balance).where(Account.id == shop.buyer)).one() + 10
-    put(
-        session,
-        TransactionRecord,
-        account_id=shop.buyer,
-        amount=10,
-        balance_after=balance,
-        transaction_type=TransactionType.REFUND,
-        transaction_number="again",
-        order_id=shop.ended,
-    )
-    change(session, Account, shop.buyer, balance=balance)
+    give_back(session, shop, 10, order_id=shop.ended)
     return {"beli_of_order_is_taken_once": [shop.ended]}
+
+
+@plant
+def record_number_is_its_own(session: Session, shop: Shop) -> dict[str, list[int]]:
+    first = session.scalars(select(TransactionRecord.transaction_number).order_by(TransactionRecord.id)).first()
+    taken = record_of(session, shop.paid)
+    return {"record_number_is_its_own": change(session, TransactionRecord, taken, transaction_number=first)}
+
+
+@plant
+def beli_is_taken_whole(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """The degree's 300 贝里 are taken in two parts: another order could be placed with the rest in between."""
+    taken = record_of(session, shop.degree)
+    later = session.scalars(select(TransactionRecord.id).where(TransactionRecord.id > taken)).all()
+    for record in sorted(later, reverse=True):
+        change(session, TransactionRecord, record, id=record + 1)
+    values = {"id": taken + 1, "amount": 100, "transaction_number": "part"}
+    copy(session, TransactionRecord, taken, **values)
+    balance = TransactionRecord.__table__.c.balance_after
+    change(session, TransactionRecord, taken, amount=200, balance_after=balance + 100)
+    return {"beli_is_taken_whole": [taken, taken + 1]}
+
+
+@plant
+def refund_gives_its_beli_once(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """The 贝里 of a refund come back, but by two records."""
+    row = refund(session, shop)
+    record = id_of(session, TransactionRecord, TransactionRecord.refund_id == row)
+    change(session, TransactionRecord, record, amount=1, balance_after=TransactionRecord.__table__.c.balance_after - 40)
+    total = session.scalars(select(TransactionRecord.balance_after).where(TransactionRecord.id == record)).one() + 40
+    rest = {"amount": 40, "balance_after": total, "transaction_number": "rest"}
+    copy(session, TransactionRecord, record, **rest)
+    return {"refund_gives_its_beli_once": [row]}
+
+
+@plant
+def refund_gives_its_beli_before_it_is_done(session: Session, shop: Shop) -> dict[str, list[int]]:
+    row = refund(session, shop, RefundState.IN_TRANSIT)
+    give_back(session, shop, 41, order_id=shop.paid, refund_id=row)
+    return {"refund_gives_its_beli_once": [row], "beli_of_order_is_taken_once": [shop.paid]}
+
+
+@plant
+def refund_gives_its_beli_without_naming_the_order(session: Session, shop: Shop) -> dict[str, list[int]]:
+    row = refund(session, shop)
+    record = id_of(session, TransactionRecord, TransactionRecord.refund_id == row)
+    change(session, TransactionRecord, record, order_id=None)
+    return {"refund_gives_its_beli_once": [row], "beli_of_order_is_taken_once": [shop.paid]}
 
 
 @plant
@@ -247,7 +315,8 @@ def used_coupon_has_time(session: Session, shop: Shop) -> dict[str, list[int]]:
 @plant
 def coupon_is_used_by_owner(session: Session, shop: Shop) -> dict[str, list[int]]:
     held = coupon_of(session, shop.paid, bound=True)
-    return {"coupon_is_used_by_owner": change(session, CouponRecord, held, account_id=shop.other)}
+    change(session, CouponRecord, held, account_id=shop.other)
+    return {"coupon_is_used_by_owner": [held], "line_names_fitting_coupons": [line_of(session, shop.paid)]}
 
 
 @plant
@@ -258,7 +327,7 @@ def bound_coupon_sits_on_its_product(session: Session, shop: Shop) -> dict[str, 
     change(session, Coupon, coupon, product_id=shop.foreign_course)
     return {
         "bound_coupon_sits_on_its_product": [held],
-        "discount_has_its_coupon": [line_of(session, shop.paid)],
+        "line_names_fitting_coupons": [line_of(session, shop.paid)],
     }
 
 
@@ -266,23 +335,103 @@ def bound_coupon_sits_on_its_product(session: Session, shop: Shop) -> dict[str, 
 def order_holds_one_coupon_per_place(session: Session, shop: Shop) -> dict[str, list[int]]:
     freed = id_of(session, CouponRecord, CouponRecord.status == CouponStatus.UNUSED)  # a site coupon too
     change(session, CouponRecord, freed, status=CouponStatus.USED, order_id=shop.paid, used_time=clock.now())
-    return {"order_holds_one_coupon_per_place": [shop.paid]}
+    return {"order_holds_one_coupon_per_place": [shop.paid], "coupon_is_held_for_its_lines": [freed]}
+
+
+@plant
+def coupon_is_held_for_its_lines(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """The coupon of an unpaid order is set free while its discount stays: it can be used a second time."""
+    held = coupon_of(session, shop.pending, bound=True)
+    change(session, CouponRecord, held, status=CouponStatus.UNUSED, order_id=None, used_time=None)
+    return {"coupon_is_held_for_its_lines": [held]}
+
+
+@plant
+def site_coupon_comes_back_with_the_first_of_its_lines(session: Session, shop: Shop) -> dict[str, list[int]]:
+    refund(session, shop)
+    held = coupon_of(session, shop.paid, bound=False)
+    change(session, CouponRecord, held, status=CouponStatus.EXPIRED, order_id=None, used_time=None)
+    return {"coupon_is_held_for_its_lines": [held]}
+
+
+@plant
+def coupon_stays_with_its_refunded_line(session: Session, shop: Shop) -> dict[str, list[int]]:
+    held = coupon_of(session, shop.paid, bound=True)
+    refund(session, shop)
+    change(session, CouponRecord, held, status=CouponStatus.USED, order_id=shop.paid, used_time=clock.now())
+    return {"coupon_is_held_for_its_lines": [held]}
+
+
+@plant
+def coupon_serves_an_order_and_is_held_by_another(session: Session, shop: Shop) -> dict[str, list[int]]:
+    held = coupon_of(session, shop.paid, bound=False)
+    change(session, CouponRecord, held, order_id=shop.pending)
+    return {"coupon_is_held_for_its_lines": [held]}
 
 
 @plant
 def discount_has_its_coupon(session: Session, shop: Shop) -> dict[str, list[int]]:
-    """The coupon of a paid order is set free while its discount stays: it can be used a second time."""
+    line = line_of(session, shop.pending)
     held = coupon_of(session, shop.pending, bound=True)
-    change(session, CouponRecord, held, status=CouponStatus.UNUSED, order_id=None, used_time=None)
-    return {"discount_has_its_coupon": [line_of(session, shop.pending)]}
+    change(session, OrderDetail, line, coupon_record_id=None)
+    return {"discount_has_its_coupon": [line], "coupon_is_held_for_its_lines": [held]}
 
 
 @plant
 def site_discount_without_a_site_coupon(session: Session, shop: Shop) -> dict[str, list[int]]:
-    held = coupon_of(session, shop.paid, bound=False)
-    change(session, CouponRecord, held, status=CouponStatus.EXPIRED, order_id=None, used_time=None)
-    lines = session.scalars(select(OrderDetail.id).where(OrderDetail.order_id == shop.paid).order_by(OrderDetail.id))
-    return {"discount_has_its_coupon": list(lines)}
+    line = line_of(session, shop.paid)
+    return {"discount_has_its_coupon": change(session, OrderDetail, line, site_coupon_record_id=None)}
+
+
+@plant
+def line_names_fitting_coupons(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """What an ended order had was a coupon of the whole shop, and not one of this course."""
+    line = line_of(session, shop.ended)
+    site = session.scalars(select(OrderDetail.site_coupon_record_id).where(OrderDetail.id == line)).one()
+    return {"line_names_fitting_coupons": change(session, OrderDetail, line, coupon_record_id=site)}
+
+
+@plant
+def line_names_a_bound_coupon_for_the_whole_shop(session: Session, shop: Shop) -> dict[str, list[int]]:
+    line, bound = line_of(session, shop.ended), coupon_of(session, shop.paid, bound=True)
+    return {"line_names_fitting_coupons": change(session, OrderDetail, line, site_coupon_record_id=bound)}
+
+
+@plant
+def line_names_the_coupon_of_somebody_else(session: Session, shop: Shop) -> dict[str, list[int]]:
+    line = line_of(session, shop.ended)
+    site = session.scalars(select(OrderDetail.site_coupon_record_id).where(OrderDetail.id == line)).one()
+    change(session, CouponRecord, site, account_id=shop.other)
+    return {"line_names_fitting_coupons": [line]}
+
+
+@plant
+def lines_share_one_site_coupon(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """The two lines of one order were made cheaper by two site coupons."""
+    spent = session.scalars(select(OrderDetail.site_coupon_record_id).where(OrderDetail.order_id == shop.ended)).one()
+    change(session, OrderDetail, line_of(session, shop.paid), site_coupon_record_id=spent)
+    return {"lines_share_one_site_coupon": [shop.paid], "coupon_is_held_for_its_lines": [spent]}
+
+
+@plant
+def coupon_serves_two_lines(session: Session, shop: Shop) -> dict[str, list[int]]:
+    first, second = session.scalars(
+        select(OrderDetail.id).where(OrderDetail.order_id == shop.paid).order_by(OrderDetail.id)
+    )
+    bound = session.scalars(select(OrderDetail.coupon_record_id).where(OrderDetail.id == first)).one()
+    change(session, OrderDetail, second, coupon_record_id=bound)
+    return {"lines_share_one_site_coupon": [shop.paid], "line_names_fitting_coupons": [second]}
+
+
+@plant
+def code_became_its_coupon(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """Two codes, each reserved for the other student than the one who has its coupon, or good for another coupon."""
+    held = coupon_of(session, shop.paid, bound=True)
+    coupon = session.scalars(select(CouponRecord.coupon_id).where(CouponRecord.id == held)).one()
+    reserved = put(session, CouponCode, code="A", coupon_id=coupon, account_id=shop.other, record_id=held)
+    foreign = put(session, CouponCode, code="B", coupon_id=coupon + 1, record_id=held)
+    put(session, CouponCode, code="C", coupon_id=coupon, account_id=shop.buyer, record_id=held)  # as it should be
+    return {"code_became_its_coupon": [reserved, foreign]}
 
 
 @plant
@@ -387,7 +536,7 @@ def unpaid_line_names_nobody(session: Session, shop: Shop) -> dict[str, list[int
 def product_has_one_unpaid_order(session: Session, shop: Shop) -> dict[str, list[int]]:
     free = {"course_discount_fen": 0, "beli": 0, "beli_fen": 0, "list_amount_fen": 4_050}
     order = copy(session, Order, shop.pending, order_number="twice", settlement_token="twice", **free)
-    shares = {"original_price_fen": 4_050, "price_fen": 4_050, "beli": 0, "beli_fen": 0}
+    shares = {"original_price_fen": 4_050, "price_fen": 4_050, "beli": 0, "beli_fen": 0, "coupon_record_id": None}
     line = copy(session, OrderDetail, line_of(session, shop.pending), order_id=order, **shares)
     copy(session, Payment, attempt_of(session, shop.pending), order_id=order, out_trade_no="twice")
     return {"product_has_one_unpaid_order": [line]}
@@ -432,17 +581,13 @@ def paid_order_has_its_payment(session: Session, shop: Shop) -> dict[str, list[i
     change(session, Payment, attempt, state=PaymentState.CLOSED, trade_no=None, paid_time=None)
     change(session, Order, shop.paid, payment_number=None)
     notice = id_of(session, PaymentNotice)
-    return {
-        "paid_order_has_its_payment": [shop.paid],
-        "received_money_has_a_home": [shop.paid],
-        "believed_notice_is_in_its_payment": [notice],
-    }
+    return {"paid_order_has_its_payment": [shop.paid], "believed_notice_is_in_its_payment": [notice]}
 
 
 @plant
 def a_cent_less_was_taken_for_the_amount(session: Session, shop: Shop) -> dict[str, list[int]]:
     change(session, Payment, attempt_of(session, shop.paid), amount_fen=43_099)
-    return {"paid_order_has_its_payment": [shop.paid], "received_money_has_a_home": [shop.paid]}
+    return {"paid_order_has_its_payment": [shop.paid]}
 
 
 @plant
@@ -460,9 +605,8 @@ def received_payment_has_its_trade(session: Session, shop: Shop) -> dict[str, li
 def trade_pays_one_attempt(session: Session, shop: Shop) -> dict[str, list[int]]:
     """One trade paid for the one order, and is kept as surplus of the other."""
     trade_no = session.scalars(select(Payment.trade_no).where(Payment.order_id == shop.paid)).one()
-    late = attempt_of(session, shop.ended)
-    rows = change(session, Payment, late, state=PaymentState.SURPLUS, trade_no=trade_no, paid_time=clock.now())
-    return {"trade_pays_one_attempt": rows}
+    late, _ = surplus(session, shop)
+    return {"trade_pays_one_attempt": change(session, Payment, late, trade_no=trade_no)}
 
 
 @plant
@@ -516,7 +660,20 @@ def degree_enrolment_is_paid(session: Session, shop: Shop) -> dict[str, list[int
     second = copy(session, EnrolledDegreeCourse, first, order_detail_id=line, account_id=shop.buyer)
     for module in shop.modules:
         put(session, StudyRecord, enrolled_degree_course_id=second, course_module_id=module)
-    return {"degree_enrolment_is_paid": [second], "degree_is_enrolled_once": [second]}
+    return {
+        "degree_enrolment_is_paid": [second],
+        "degree_is_enrolled_once": [second],
+        "line_is_delivered_once": [line],
+    }
+
+
+@plant
+def line_is_delivered_once(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """Delivered a second time, when the first is over."""
+    line = line_of(session, shop.paid)
+    first = id_of(session, EnrolledCourse, EnrolledCourse.order_detail_id == line)
+    copy(session, EnrolledCourse, first, closed_time=clock.now())
+    return {"line_is_delivered_once": [line]}
 
 
 @plant
@@ -544,43 +701,68 @@ def an_unpaid_order_has_nothing_due(session: Session, shop: Shop) -> dict[str, l
 
 
 @plant
+def open_attempt_will_be_asked_about(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """Nobody would ever hear of its money when the notice is lost."""
+    rows = change(session, Payment, attempt_of(session, shop.pending), next_ask_time=None)
+    return {"open_attempt_will_be_asked_about": rows}
+
+
+@plant
 def received_money_has_a_home(session: Session, shop: Shop) -> dict[str, list[int]]:
     """Money came for an order that ended, and waits nowhere."""
     late = attempt_of(session, shop.ended)
     change(session, Payment, late, state=PaymentState.PAID, trade_no="late", paid_time=clock.now())
     change(session, Order, shop.ended, payment_number="late")
-    return {"received_money_has_a_home": [shop.ended]}
+    return {"received_money_has_a_home": [late]}
+
+
+@plant
+def surplus_money_is_not_going_back(session: Session, shop: Shop) -> dict[str, list[int]]:
+    late, back = surplus(session, shop)
+    change(session, Refund, back, state=RefundState.REFUSED, done_time=None)
+    return {"received_money_has_a_home": [late]}
 
 
 @plant
 def refunds_are_within_payment(session: Session, shop: Shop) -> dict[str, list[int]]:
     """Surplus money is returned twice."""
-    late = attempt_of(session, shop.ended)
-    change(session, Payment, late, state=PaymentState.SURPLUS, trade_no="late", paid_time=clock.now())
-    for number in ("first", "second"):
-        values = {"order_id": shop.ended, "payment_id": late, "out_request_no": number}
-        put(session, Refund, amount_fen=7_000, state=RefundState.DONE, **values)
+    late, _ = surplus(session, shop)
+    twice = {"cause": RefundCause.DOUBLE, "amount_fen": 7_000, "out_request_no": "second"}
+    a_refund(session, shop.ended, late, **twice)
     return {"refunds_are_within_payment": [late]}
+
+
+@plant
+def refund_that_alipay_began_comes_on_top(session: Session, shop: Shop) -> dict[str, list[int]]:
+    late, _ = surplus(session, shop)
+    a_refund(session, shop.ended, late, cause=RefundCause.GATEWAY, amount_fen=1, out_request_no="theirs")
+    return {"refunds_are_within_payment": [late]}
+
+
+@plant
+def refunds_are_within_trouble(session: Session, shop: Shop) -> dict[str, list[int]]:
+    trouble, _ = a_trouble(session, shop)
+    change(session, Trouble, trouble, amount_fen=5_999)
+    return {"refunds_are_within_trouble": [trouble]}
+
+
+@plant
+def refund_of_a_wrong_amount_is_taken_from_the_orders_own_payment(session: Session, shop: Shop) -> dict[str, list[int]]:
+    _, back = a_trouble(session, shop)
+    change(session, Refund, back, trouble_id=None)
+    return {"refund_fits_its_cause": [back], "refunds_are_within_payment": [attempt_of(session, shop.pending)]}
 
 
 @plant
 def refunds_are_within_line(session: Session, shop: Shop) -> dict[str, list[int]]:
     """A line is asked back a second time while the first refund is under way."""
-    line = line_of(session, shop.paid)
-    change(session, Order, shop.paid, status=OrderStatus.REFUND_REQUESTED)
-    small = {"amount_fen": 1, "beli": 0}
-    refund(session, shop, RefundState.IN_TRANSIT)
-    second = put(
-        session,
-        Refund,
-        order_id=shop.paid,
-        payment_id=attempt_of(session, shop.paid),
-        out_request_no="second",
-        state=RefundState.REQUESTED,
-        **small,
-    )
-    put(session, RefundDetail, refund_id=second, order_detail_id=line, **small)
-    return {"refunds_are_within_line": [line]}
+    line = session.execute(select(OrderDetail.__table__).where(OrderDetail.id == line_of(session, shop.paid))).one()
+    amounts = {"amount_fen": line.actual_amount_fen, "beli": line.beli}
+    refund(session, shop, RefundState.FAILED)
+    second = {"state": RefundState.REQUESTED, "out_request_no": "second"}
+    row = a_refund(session, shop.paid, attempt_of(session, shop.paid), **second, **amounts)
+    put(session, RefundDetail, refund_id=row, order_detail_id=line.id, **amounts)
+    return {"refunds_are_within_line": [line.id]}
 
 
 @plant
@@ -594,21 +776,59 @@ def refund_gives_back_less_beli_than_its_lines(session: Session, shop: Shop) -> 
 
 
 @plant
+def refund_gives_back_a_part_of_a_line(session: Session, shop: Shop) -> dict[str, list[int]]:
+    row = refund(session, shop, RefundState.REQUESTED, amount_fen=100)
+    detail = id_of(session, RefundDetail, RefundDetail.refund_id == row)
+    change(session, RefundDetail, detail, amount_fen=100)
+    return {"refund_is_sum_of_its_lines": [row]}
+
+
+@plant
+def refund_of_a_student_names_no_line(session: Session, shop: Shop) -> dict[str, list[int]]:
+    row = refund(session, shop, RefundState.REQUESTED)
+    table = RefundDetail.__table__
+    session.execute(table.delete().where(table.c.refund_id == row))
+    return {"refund_is_sum_of_its_lines": [row]}
+
+
+@plant
 def refund_of_surplus_money_counts_for_a_line(session: Session, shop: Shop) -> dict[str, list[int]]:
     """The line would seem to be refunded, although nothing that it cost came back."""
-    late = attempt_of(session, shop.ended)
-    change(session, Payment, late, state=PaymentState.SURPLUS, trade_no="late", paid_time=clock.now())
-    amount = {"amount_fen": 7_000, "beli": 0}
-    row = put(session, Refund, order_id=shop.ended, payment_id=late, out_request_no="late", **amount)
-    put(session, RefundDetail, refund_id=row, order_detail_id=line_of(session, shop.ended), **amount)
+    _, row = surplus(session, shop)
+    put(session, RefundDetail, refund_id=row, order_detail_id=line_of(session, shop.ended), amount_fen=7_000, beli=10)
     return {"refund_is_sum_of_its_lines": [row]}
+
+
+@plant
+def refund_fits_its_cause(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """A part of money that came too late is kept."""
+    _, row = surplus(session, shop, amount_fen=6_999)
+    return {"refund_fits_its_cause": [row]}
+
+
+@plant
+def line_is_refunded_out_of_surplus_money(session: Session, shop: Shop) -> dict[str, list[int]]:
+    late, _ = surplus(session, shop, state=RefundState.FAILED)
+    small = {"amount_fen": 0, "beli": 0}
+    row = a_refund(session, shop.ended, late, state=RefundState.WITHDRAWN, out_request_no="line", **small)
+    change(session, OrderDetail, line_of(session, shop.ended), actual_amount_fen=0, beli=0)
+    put(session, RefundDetail, refund_id=row, order_detail_id=line_of(session, shop.ended), **small)
+    return {
+        "refund_fits_its_cause": [row],
+        "line_amounts_add_up": [line_of(session, shop.ended)],
+        "lines_add_up_to_order": [shop.ended],
+    }
 
 
 @plant
 def refund_takes_the_money_of_another_order(session: Session, shop: Shop) -> dict[str, list[int]]:
     other = attempt_of(session, shop.pending)
     row = refund(session, shop, RefundState.REQUESTED, payment_id=other)
-    return {"refund_is_of_one_order": [row], "refunds_are_within_payment": [other]}
+    return {
+        "refund_is_of_one_order": [row],
+        "refund_fits_its_cause": [row],
+        "refunds_are_within_payment": [other],
+    }
 
 
 @plant
@@ -616,7 +836,11 @@ def refund_is_for_a_line_of_another_order(session: Session, shop: Shop) -> dict[
     row, line = refund(session, shop, RefundState.REQUESTED), line_of(session, shop.degree)
     detail = id_of(session, RefundDetail, RefundDetail.refund_id == row)
     change(session, RefundDetail, detail, order_detail_id=line)
-    return {"refund_is_of_one_order": [row], "refunds_are_within_line": [line]}
+    return {
+        "refund_is_of_one_order": [row],
+        "refund_is_sum_of_its_lines": [row],
+        "refunds_are_within_line": [line],
+    }
 
 
 @plant
@@ -626,7 +850,45 @@ def refund_has_no_number(session: Session, shop: Shop) -> dict[str, list[int]]:
 
 @plant
 def refund_is_of_one_order(session: Session, shop: Shop) -> dict[str, list[int]]:
-    return {"refund_is_of_one_order": [refund(session, shop, RefundState.REQUESTED, order_id=shop.degree)]}
+    row = refund(session, shop, RefundState.REQUESTED, order_id=shop.degree)
+    return {"refund_is_of_one_order": [row], "requested_refund_shows_in_its_order": [shop.paid, shop.degree]}
+
+
+@plant
+def refund_number_is_its_own(session: Session, shop: Shop) -> dict[str, list[int]]:
+    surplus(session, shop, out_request_no="same")
+    _, second = a_trouble(session, shop)
+    return {"refund_number_is_its_own": change(session, Refund, second, out_request_no="same")}
+
+
+@plant
+def refund_goes_on_until_it_is_done(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """Nobody would ever hear whether its money has moved."""
+    row = refund(session, shop, RefundState.IN_TRANSIT, next_try_time=None)
+    return {"refund_goes_on_until_it_is_done": [row]}
+
+
+@plant
+def refund_is_done_and_sent_again(session: Session, shop: Shop) -> dict[str, list[int]]:
+    return {"refund_goes_on_until_it_is_done": [refund(session, shop, next_try_time=clock.now())]}
+
+
+@plant
+def refund_was_done_at_no_time(session: Session, shop: Shop) -> dict[str, list[int]]:
+    return {"refund_goes_on_until_it_is_done": [refund(session, shop, done_time=None)]}
+
+
+@plant
+def requested_refund_shows_in_its_order(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """A second request could be made while the first is under way."""
+    refund(session, shop, RefundState.FAILED)
+    return {"requested_refund_shows_in_its_order": change(session, Order, shop.paid, status=OrderStatus.PAID)}
+
+
+@plant
+def order_waits_for_a_refund_that_nobody_asked_for(session: Session, shop: Shop) -> dict[str, list[int]]:
+    rows = change(session, Order, shop.paid, status=OrderStatus.REFUND_REQUESTED)
+    return {"requested_refund_shows_in_its_order": rows}
 
 
 @plant
@@ -635,11 +897,10 @@ def refunded_order_has_every_line_refunded(session: Session, shop: Shop) -> dict
     refund(session, shop)
     change(session, Order, shop.paid, status=OrderStatus.REFUNDED)
     second = id_of(session, EnrolledCourse, EnrolledCourse.closed_time.is_(None))
-    coupons = [coupon_of(session, shop.paid, bound=bound) for bound in (True, False)]
     return {
         "refunded_order_has_every_line_refunded": [shop.paid],
         "course_access_is_paid": [second],
-        "coupon_is_held_by_living_order": sorted(coupons),
+        "coupon_is_held_by_living_order": [coupon_of(session, shop.paid, bound=False)],
     }
 
 

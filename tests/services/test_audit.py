@@ -21,6 +21,7 @@ from shop.enums import (
     NoticeVerdict,
     OrderStatus,
     PaymentMethod,
+    RefundState,
 )
 from shop.extensions import db
 from shop.gateways.alipay import Notice, Trade
@@ -28,6 +29,7 @@ from shop.gateways.settlement_store import Pick, Settlement
 from shop.models import (
     Account,
     Coupon,
+    CouponCode,
     CouponRecord,
     EnrolledCourse,
     EnrolledDegreeCourse,
@@ -42,18 +44,21 @@ from shop.models import (
     ScoreRule,
     StudyRecord,
     TransactionRecord,
+    Trouble,
 )
-from shop.services import audit, checkout, orders, payment
+from shop.services import attempts, audit, checkout, orders, payment
 from shop.services.audit_queries import CHECKS
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_degree, a_student, plan_of
 from tests.cashier.parts import Cashier, fetch, until
-from tests.services.audit_faults import PLANTS, Shop, change, refund
+from tests.purchases import off_sale
+from tests.services.audit_faults import PLANTS, Shop, a_trouble, change, refund, surplus
 from tests.statements import counted
 
 LOOSENED = (
     Account,
     Coupon,
+    CouponCode,
     CouponRecord,
     EnrolledCourse,
     EnrolledDegreeCourse,
@@ -67,6 +72,7 @@ LOOSENED = (
     ScoreRule,
     StudyRecord,
     TransactionRecord,
+    Trouble,
 )
 
 
@@ -170,7 +176,7 @@ def test_an_honest_shop_is_clean(honest: Shop) -> None:
 def test_a_purchase_paid_at_alipay_is_clean_and_so_is_a_repeated_and_a_late_payment(alipay: Cashier) -> None:
     buyer, course, late = a_student(), a_course(9_900), a_course(5_000)
     order = place(buyer, course, money_fen=9_900)
-    url = payment.pay_url(order.order_number)
+    url = attempts.pay_url(order.order_number)
     number = order.payments[0].out_trade_no
     db.session.rollback()
     assert url
@@ -182,6 +188,7 @@ def test_a_purchase_paid_at_alipay_is_clean_and_so_is_a_repeated_and_a_late_paym
 
     too_late = place(buyer, late, money_fen=5_000)
     orders.cancel(buyer.id, too_late.order_number)
+    off_sale(late)
     pay(too_late)
     assert_audit_clean()
     assert [notice.name for notice in audit.notices(db.session(), clock.now())] == ["money_waits_at_the_desk"]
@@ -210,10 +217,16 @@ def test_every_check_has_a_fault_that_it_finds() -> None:
     assert {check.name for check in CHECKS} <= {function.__name__ for function in PLANTS}
 
 
-def test_a_line_refunded_by_the_rules_is_clean(honest: Shop, session: Session) -> None:
-    """The positive control of the faults in refunds above."""
-    refund(session, honest)
-    assert findings(session) == {}
+def test_money_that_goes_back_by_the_rules_is_clean(honest: Shop, session: Session) -> None:
+    """The positive controls of the faults in refunds above."""
+    for state in RefundState:
+        with undone(session):
+            refund(session, honest, state)
+            if state in (RefundState.REFUSED, RefundState.WITHDRAWN):
+                change(session, Order, honest.paid, status=OrderStatus.PAID)
+            surplus(session, honest)
+            a_trouble(session, honest)
+            assert findings(session) == {}, state
 
 
 # ---------------------------------------------------------------- what waits, what is said, what it costs
