@@ -36,9 +36,27 @@ app = create_app()
 huey = _queue(app.extensions["settings"])
 
 
-@huey.periodic_task(crontab())
-def expire_orders() -> None:
-    """Each minute: end unpaid orders whose time is over."""
-    with app.app_context():
-        ended, left = orders.expire_due()
-    log.info("job", job="expire_orders", ended=ended, left=left)
+# ---------------------------------------------------------------- the schedule
+
+EACH_MINUTE = crontab()
+MINUTE = 55  # seconds: a run that could not begin by then is left to the next one
+
+
+def hourly(minute: int) -> Callable[[datetime], bool]:
+    return crontab(minute=str(minute))
+
+
+def daily(hour: int, minute: int) -> Callable[[datetime], bool]:
+    """Each day at this time in Shanghai, which is eight hours ahead of the queue's clock all year."""
+    return crontab(minute=str(minute), hour=str((hour - 8) % 24))
+
+
+SCHEDULE: tuple[tuple[str, Callable[[datetime], bool], Callable[[], Counts]], ...] = (
+    ("expire_orders", EACH_MINUTE, orders.expire_due),
+    ("poll_payments", EACH_MINUTE, polling.poll_due),
+    ("send_refunds", EACH_MINUTE, refund_sending.send_due),
+    ("nightly", hourly(0), nightly.run_due),  # at 02:00; at the other hours a night that was missed
+    ("expire_coupons", hourly(10), lambda: coupons.expire_due(clock.now())),
+    ("expire_courses", hourly(20), lambda: enrolments.expire_due(clock.now())),
+    ("reconcile_morning", daily(10, 5), lambda: reconciliation.reconcile_due(clock.now())),
+)

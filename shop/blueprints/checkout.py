@@ -15,7 +15,7 @@ from shop.enums import PaymentMethod
 from shop.errors import SettlementGone, ShopError
 from shop.forms.settlement import CheckoutForm, seen_amounts
 from shop.gateways.settlement_store import Settlement
-from shop.services import cart, checkout, payment, settlement
+from shop.services import attempts, cart, checkout, settlement
 from shop.services.checkout import Placed
 from shop.web import logs, metrics
 from shop.web.errors import note_refusal
@@ -74,8 +74,8 @@ def _forget(settled: Settlement) -> None:
 
 def _next_url(placed: Placed) -> str:
     if placed.asked:
-        return payment.url_of(placed.asked)
-    pay_url = payment.pay_url(placed.order_number) if placed.is_due else None
+        return attempts.url_of(placed.asked)
+    pay_url = attempts.pay_url(placed.order_number) if placed.is_due else None
     return pay_url or url_for("orders.page", order_number=placed.order_number)
 
 

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from shop.errors import BadNotice
 from shop.extensions import csrf
 from shop.services import payment
+from shop.services.attempts import alipay
 from shop.web import logs, metrics
 
 bp = Blueprint("payment", __name__)
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 def alipay_return() -> Response | tuple[str, int]:
     """To the order for its owner, who is still logged in; a neutral page for anybody else."""
     try:
-        out_trade_no = payment.alipay().read_return(request.args.to_dict())
+        out_trade_no = alipay().read_return(request.args.to_dict())
     except BadNotice as error:
         log.warning("return refused", reason=str(error))
         return render_template("payment/returned.html"), 200
@@ -39,7 +40,7 @@ def alipay_notify() -> tuple[str, int, dict[str, str]]:
     """``success`` after the commit only; anything else makes Alipay send it again for a day."""
     plain = {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        notice = payment.alipay().read_notice(_fields())
+        notice = alipay().read_notice(_fields())
     except BadNotice as error:
         metrics.payment("bad_notice")
         log.warning("notice refused", reason=str(error))

@@ -13,5 +13,5 @@ commands = AppGroup("orders", help="Orders.")
 @commands.command("expire")
 def expire() -> None:
     """End unpaid orders whose time is over; asks Alipay about each first."""
-    ended, left = orders.expire_due()
-    click.echo(f"{ended} ended, {left} left because Alipay gave no answer or they were paid.")
+    counts = orders.expire_due()
+    click.echo("{ended} ended, {left} left because Alipay gave no answer or they were paid.".format(**counts))

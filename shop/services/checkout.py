@@ -18,9 +18,9 @@ from shop.gateways.settlement_store import Settlement
 from shop.models import Order, OrderDetail
 from shop.money import to_yuan
 from shop.rules import pricing
-from shop.services import payment, reservation, sale
+from shop.services import attempts, payment, reservation, sale
+from shop.services.attempts import Asked
 from shop.services.locks import lock_account
-from shop.services.payment import Asked
 from shop.services.sale import Offer
 
 NUMBER_SIGNS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no look-alikes: people read numbers out on the phone
@@ -72,7 +72,7 @@ def place_order(account_id: int, settlement: Settlement, *, money_fen: int, beli
         if quote.due_fen == 0:
             payment.settle(session, order, now=now)
             return Placed(order.order_number, is_due=False, is_new=True)
-        asked = payment.open_attempt(session, order, method=method, now=now)
+        asked = attempts.open_attempt(session, order, method=method, now=now)
         return Placed(order.order_number, is_due=True, is_new=True, asked=asked)
 
 

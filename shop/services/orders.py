@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import datetime
 
 import structlog
-from sqlalchemy import case, func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import (
-    CouponStatus,
-    OrderStatus,
-    PaymentState,
-    TransactionType,
-)
+from shop.enums import OrderStatus, PaymentState
 from shop.errors import AlipaySilent, NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.gateways.alipay import Close, Unknown
-from shop.models import (
-    CouponRecord,
-    Order,
-    OrderDetail,
-    Payment,
-)
+from shop.models import Order, OrderDetail, Payment
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.services import order_views, payment, wallet
+from shop.services import attempts, order_views, payment, reservation
+from shop.services.attempts import GRACE
 from shop.services.locks import lock_order
 from shop.services.payment import Answer
 
 log = structlog.get_logger()
 
-GRACE = timedelta(minutes=2)  # Alipay's clock and ours, and money on its way
 BATCH = 100
 
 
-def pay_again(account_id: int, order_number: str) -> str:
-    """The address at Alipay for an order that still waits. Raises NotFound, NotYourTurn when it is too late."""
+def pay_again(account_id: int, order_number: str) -> str | None:
+    """The address at Alipay for one's own order that still waits; None when it turns out to be paid already.
+
+    Alipay is asked first, so that a trade it has closed is followed by a new attempt and not by its error page; while
+    it keeps silent the open attempt is sent again. Raises NotFound, NotYourTurn when it is too late.
+    """
     if not order_views.view(account_id, order_number).may_pay:
         raise NotYourTurn
-    url = payment.pay_url(order_number)
+    order_id = _own_id(account_id, order_number)
+    attempt = attempts.open_attempt_of(order_id)
+    if attempt:
+        match payment.ask(attempt):
+            case Answer.PAID:
+                return None
+            case Answer.CLOSED:
+                with unit_of_work() as session:
+                    attempts.replace_closed(session, lock_order(session, order_id, account_id), attempt, clock.now())
+            case Answer.MISFIT:
+                raise NotYourTurn
+    url = attempts.pay_url(order_number)
     if url is None:
         raise NotYourTurn
     return url
@@ -49,8 +55,17 @@ def pay_again(account_id: int, order_number: str) -> str:
 def inquire(account_id: int, order_number: str) -> Answer:
     """Ask Alipay about one's own order now. Raises NotFound."""
     order_id = _own_id(account_id, order_number)
-    attempt = payment.open_attempt_of(order_id)
+    attempt = attempts.open_attempt_of(order_id)
     return payment.ask(attempt) if attempt else Answer.CLOSED
+
+
+def _own_id(account_id: int, order_number: str) -> int:
+    order_id = db.session.scalar(
+        select(Order.id).where(Order.order_number == order_number, Order.account_id == account_id)
+    )
+    if order_id is None:
+        raise NotFound
+    return order_id
 
 
 # ---------------------------------------------------------------- the end of an unpaid order
@@ -67,59 +82,60 @@ def cancel(account_id: int, order_number: str) -> None:
         raise AlipaySilent if status is OrderStatus.PENDING else NotYourTurn
 
 
-def expire_due() -> tuple[int, int]:
-    """End the unpaid orders whose time is over: (ended, left for the next run because the answer is unknown).
+def expire_due() -> dict[str, int]:
+    """End the unpaid orders whose time is over: how many ended, and how many are left because nobody could tell.
 
-    In no fixed order: those that Alipay keeps silent about must not hold up the others.
+    Those that Alipay keeps silent about are asked about ever more seldom, and do not hold up the others.
     """
-    late = clock.now() - GRACE
-    due = db.session.scalars(
-        select(Order.id)
-        .where(Order.status == OrderStatus.PENDING, Order.expires_at < late)
-        .order_by(func.random())
+    now = clock.now()
+    counts: Counter[str] = Counter(ended=0, left=0)
+    due = db.session.execute(
+        select(Payment.id, Payment.order_id, Payment.created_time, Payment.expires_at, Payment.next_ask_time)
+        .join(Payment.order)
+        .where(
+            Payment.state == PaymentState.OPEN,
+            Payment.next_ask_time <= now,
+            Order.status == OrderStatus.PENDING,
+            Order.expires_at < now - GRACE,
+        )
+        .order_by(Payment.next_ask_time)
         .limit(BATCH)
     ).all()
     db.session.rollback()
-    ended = sum(_end(order_id, Action.TIME_OUT) for order_id in due)
-    return ended, len(due) - ended
-
-
-def _own_id(account_id: int, order_number: str) -> int:
-    order_id = db.session.scalar(
-        select(Order.id).where(Order.order_number == order_number, Order.account_id == account_id)
-    )
-    if order_id is None:
-        raise NotFound
-    return order_id
+    for row in attempts.in_time(due):
+        if attempts.claim(row.id, row.next_ask_time, attempts.next_ask(row.created_time, row.expires_at, now)):
+            counts["ended" if _end(row.order_id, Action.TIME_OUT) else "left"] += 1
+    return dict(counts)
 
 
 def _end(order_id: int, action: Action) -> bool:
     """Release an unpaid order once Alipay has said that no money is coming; whether it ended now."""
-    attempt = payment.open_attempt_of(order_id)
-    if attempt and not _is_unpaid_for_good(attempt):
+    attempt = attempts.open_attempt_of(order_id)
+    answer = _last_word(attempt) if attempt else Answer.CLOSED
+    if answer not in (Answer.CLOSED, Answer.NOT_EXIST, Answer.MISFIT):
         return False
+    now = clock.now()
     with unit_of_work() as session:
         order = lock_order(session, order_id)
         if not order_states.is_allowed(order.status, action):
             return False
-        _release(session, order, action, clock.now())
+        _release(session, order, action, now)
+        if answer is not Answer.NOT_EXIST or now >= order.expires_at + GRACE:
+            attempts.forget(session, attempt)  # else a page that somebody has open can still be paid
     return True
 
 
-def _is_unpaid_for_good(out_trade_no: str) -> bool:
+def _last_word(out_trade_no: str) -> Answer:
     """Query, then close. A page that nobody scanned cannot be closed: money from it would be late money."""
-    match payment.ask(out_trade_no):
-        case Answer.NOT_EXIST | Answer.CLOSED:
-            return True
-        case Answer.UNPAID:
-            try:
-                closed = payment.alipay().close(out_trade_no)
-            except Unknown:
-                return False
-            # REFUSED: something happened in between; ask again, and believe only that answer
-            return closed is not Close.REFUSED or payment.ask(out_trade_no) is Answer.CLOSED
-        case _:
-            return False
+    answer = payment.ask(out_trade_no)
+    if answer is not Answer.UNPAID:
+        return answer
+    try:
+        closed = attempts.alipay().close(out_trade_no)
+    except Unknown:
+        return Answer.UNKNOWN
+    # REFUSED: something happened in between; ask again, and believe only that answer
+    return payment.ask(out_trade_no) if closed is Close.REFUSED else Answer(closed.value)
 
 
 def _release(session: Session, order: Order, action: Action, now: datetime) -> None:
@@ -136,16 +152,5 @@ def _release(session: Session, order: Order, action: Action, now: datetime) -> N
         .values(state=PaymentState.CLOSED),
         execution_options={"synchronize_session": False},
     )
-    session.execute(
-        update(CouponRecord)
-        .where(CouponRecord.order_id == order.id)
-        .values(
-            status=case((CouponRecord.valid_until < now, int(CouponStatus.EXPIRED)), else_=int(CouponStatus.UNUSED)),
-            used_time=None,
-            order_id=None,
-        ),
-        execution_options={"synchronize_session": False},
-    )
-    if order.beli:
-        wallet.move_beli(session, order.account_id, TransactionType.REFUND, order.beli, order_id=order.id)
+    reservation.give_back(session, order, now)
     log.info("order ended", order=order.order_number, status=int(order.status))

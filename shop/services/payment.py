@@ -6,25 +6,24 @@ No call to Alipay happens inside a transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
 
+from flask_babel import gettext as _
 from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import NoticeVerdict, OrderStatus, PaymentMethod, PaymentState
-from shop.extensions import db, settings, unit_of_work
-from shop.gateways.alipay import Alipay, Notice, Trade, Unknown
+from shop.enums import NoticeVerdict, OrderStatus, PaymentState, RefundCause, TroubleKind
+from shop.extensions import db, unit_of_work
+from shop.gateways.alipay import Notice, Trade, Unknown
 from shop.models import Order, OrderDetail, Payment, PaymentNotice
-from shop.money import to_yuan
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.services import delivery
+from shop.services import delivery, late_money, refunds, troubles
+from shop.services.attempts import alipay
 from shop.services.locks import lock_order
 
 
@@ -65,71 +64,8 @@ class Answer(Enum):
     UNPAID = "unpaid"  # Alipay waits for the buyer
     NOT_EXIST = "not exist"  # nobody has begun to pay
     CLOSED = "closed"
+    MISFIT = "misfit"  # paid, but not what was asked for: nothing else can come of this attempt
     UNKNOWN = "unknown"
-
-
-def alipay() -> Alipay:
-    return Alipay(settings())
-
-
-# ---------------------------------------------------------------- asking for money
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What an attempt asks Alipay for, however often."""
-
-    method: PaymentMethod
-    biz_content: Mapping[str, Any]
-
-
-def open_attempt(session: Session, order: Order, *, method: PaymentMethod, now: datetime) -> Asked:
-    """The order's first attempt at its due amount, frozen as it will be sent; committed before the buyer leaves."""
-    out_trade_no = f"{order.order_number}01"  # two digits, so that a later attempt has a number of its own
-    attempt = Payment(
-        order=order,
-        out_trade_no=out_trade_no,
-        method=method,
-        amount_fen=order.actual_amount_fen,
-        expires_at=order.expires_at,
-        created_time=now,
-        biz_content=alipay().biz_content(
-            method,
-            out_trade_no=out_trade_no,
-            amount=to_yuan(order.actual_amount_fen),
-            subject=f"路飞学城订单 {order.order_number}",
-            expires_at=order.expires_at,
-        ),
-    )
-    session.add(attempt)
-    session.flush()
-    return Asked(method, attempt.biz_content)
-
-
-def url_of(asked: Asked) -> str:
-    """Where the buyer goes to pay, signed now."""
-    return alipay().pay_url(asked.method, asked.biz_content)
-
-
-def pay_url(order_number: str) -> str | None:
-    """Where the buyer of an unpaid order goes to pay: its open attempt, signed anew word for word.
-
-    None when nothing can be paid any more: Alipay would refuse a ``time_expire`` that is over.
-    """
-    attempt = db.session.scalars(
-        select(Payment)
-        .join(Payment.order)
-        .where(
-            Order.order_number == order_number,
-            Order.status == OrderStatus.PENDING,
-            Payment.state == PaymentState.OPEN,
-            Payment.expires_at > clock.now(),
-        )
-    ).first()
-    return url_of(Asked(attempt.method, attempt.biz_content)) if attempt else None
-
-
-# ---------------------------------------------------------------- hearing of money
 
 
 def receive(notice: Notice) -> Ruling:
@@ -147,7 +83,7 @@ def _receive(notice: Notice) -> Ruling:
         if notice.trade is None:
             ruling = Ruling(NoticeVerdict.REFUSED, notice.problem)
         else:
-            ruling = _apply(session, notice.trade, now)
+            ruling = _apply(session, notice.trade, "notice", now)
         session.add(
             PaymentNotice(
                 notify_id=notice.field("notify_id", 128),
@@ -176,15 +112,8 @@ def ask(out_trade_no: str) -> Answer:
     if not trade.is_paid:
         return Answer.CLOSED if trade.status == "TRADE_CLOSED" else Answer.UNPAID
     with unit_of_work() as session:
-        ruling = _apply(session, trade, clock.now())
-    return Answer.PAID if ruling.is_acknowledged else Answer.UNKNOWN
-
-
-def open_attempt_of(order_id: int) -> str | None:
-    """The ``out_trade_no`` of the order's open attempt."""
-    return db.session.scalars(
-        select(Payment.out_trade_no).where(Payment.order_id == order_id, Payment.state == PaymentState.OPEN)
-    ).first()
+        ruling = _apply(session, trade, "query", clock.now())
+    return Answer.PAID if ruling.is_acknowledged else Answer.MISFIT
 
 
 def returned_from(out_trade_no: str) -> Returned | None:
@@ -197,44 +126,103 @@ def returned_from(out_trade_no: str) -> Returned | None:
     return Returned(row.order_number, row.account_id, row.state is PaymentState.OPEN) if row else None
 
 
-def _apply(session: Session, trade: Trade, now: datetime) -> Ruling:
+def _apply(session: Session, trade: Trade, found_by: str, now: datetime) -> Ruling:
     known = session.execute(_OF_TRADE, {"out_trade_no": trade.out_trade_no, "trade_no": trade.trade_no}).all()
     if not any(row.out_trade_no == trade.out_trade_no for row in known):
-        return Ruling(NoticeVerdict.REFUSED, "unknown out_trade_no")
+        return _refused(session, trade, TroubleKind.UNKNOWN_TRADE, "unknown out_trade_no", found_by, now)
     if len(known) > 1:
-        return Ruling(NoticeVerdict.REFUSED, "this trade has paid another attempt")
+        reason = "this trade has paid another attempt"
+        return _refused(session, trade, TroubleKind.SECOND_TRADE, reason, found_by, now)
     order = lock_order(session, known[0].order_id, known[0].account_id)
     attempt = session.get_one(Payment, known[0].id, populate_existing=True)
-    return _rule_on(session, order, attempt, trade, now)
+    return _rule_on(session, order, attempt, trade, found_by, now)
 
 
-def _rule_on(session: Session, order: Order, attempt: Payment, trade: Trade, now: datetime) -> Ruling:
+def _refused(
+    session: Session,
+    trade: Trade,
+    kind: TroubleKind,
+    reason: str,
+    found_by: str,
+    now: datetime,
+    payment_id: int | None = None,
+) -> Ruling:
+    """Not believed. Where money has moved all the same, people will see it."""
+    if trade.is_paid and not trade.is_refund:
+        troubles.note(session, kind, trade, found_by=found_by, now=now, payment_id=payment_id)
+    return Ruling(NoticeVerdict.REFUSED, reason, payment_id)
+
+
+def _rule_on(session: Session, order: Order, attempt: Payment, trade: Trade, found_by: str, now: datetime) -> Ruling:
     if trade.amount_fen != attempt.amount_fen:
-        return Ruling(NoticeVerdict.REFUSED, "wrong amount", attempt.id)
-    if trade.is_refund or not trade.is_paid:
+        return _refused(session, trade, TroubleKind.WRONG_AMOUNT, "wrong amount", found_by, now, attempt.id)
+    if trade.is_refund:
+        return _hear_of_refund(session, attempt, trade, now)
+    if not trade.is_paid:
         return Ruling(NoticeVerdict.IGNORED, "no payment", attempt.id)
-    if attempt.trade_no is not None:
-        if attempt.trade_no != trade.trade_no:
-            return Ruling(NoticeVerdict.REFUSED, "another trade has paid this attempt", attempt.id)
+    if attempt.trade_no is None:
+        return _book(session, order, attempt, trade, now)
+    if attempt.trade_no == trade.trade_no:
         return Ruling(NoticeVerdict.REPEATED, "applied before", attempt.id)
+    reason = "another trade has paid this attempt"
+    return _refused(session, trade, TroubleKind.SECOND_TRADE, reason, found_by, now, attempt.id)
+
+
+def _hear_of_refund(session: Session, attempt: Payment, trade: Trade, now: datetime) -> Ruling:
+    """It repeats TRADE_SUCCESS and pays nothing. What it says of the refund is asked for, not taken from it."""
+    if attempt.trade_no is None:
+        attempt.next_ask_time = now  # it overtook the message about the payment
+    else:
+        refunds.note_from_gateway(session, attempt, trade.refund_no, now)
+    return Ruling(NoticeVerdict.IGNORED, "about a refund", attempt.id)
+
+
+def _book(session: Session, order: Order, attempt: Payment, trade: Trade, now: datetime) -> Ruling:
+    """Money that has come. It pays its order, or goes back; it is never kept silently (design 11.6)."""
+    cause, problem = _use_for(session, order, now)
+    may_have_follower = attempt.state is not PaymentState.OPEN
     attempt.trade_no = trade.trade_no
     attempt.paid_time = now
-    if order.status is not OrderStatus.PENDING:
-        # Late money: it waits at the desk, and is never kept silently (design 11.6).
+    attempt.next_ask_time = None
+    if problem:
         attempt.state = PaymentState.SURPLUS
-        return Ruling(NoticeVerdict.APPLIED, f"late: the order is in state {int(order.status)}", attempt.id)
+        session.flush()
+        refunds.give_back(session, attempt, cause=cause, amount_fen=attempt.amount_fen, reason=problem, now=now)
+        return Ruling(NoticeVerdict.APPLIED, f"goes back: {problem}", attempt.id)
     attempt.state = PaymentState.PAID
     order.payment_number = trade.trade_no
-    settle(session, order, now=now)
-    return Ruling(NoticeVerdict.APPLIED, "paid", attempt.id)
+    is_late = order.status is not OrderStatus.PENDING
+    settle(session, order, now=now, action=Action.PAY_LATE if is_late else Action.PAY)
+    if may_have_follower:
+        _close_follower(session, attempt)
+    return Ruling(NoticeVerdict.APPLIED, "paid late" if is_late else "paid", attempt.id)
 
 
-def settle(session: Session, order: Order, *, now: datetime) -> None:
+def _use_for(session: Session, order: Order, now: datetime) -> tuple[RefundCause, str]:
+    """Whether the order can use money now: why not, and what that makes of the money; an empty reason if it can."""
+    if order_states.is_allowed(order.status, Action.PAY):
+        return RefundCause.LATE, ""
+    if order_states.is_allowed(order.status, Action.PAY_LATE):
+        return RefundCause.LATE, late_money.reserve_again(session, order, now)
+    return RefundCause.DOUBLE, _("订单已经付过款")
+
+
+def _close_follower(session: Session, attempt: Payment) -> None:
+    """A paid order waits for nothing. Alipay may still be paid on it, so it is asked about until its time is over."""
+    session.execute(
+        update(Payment)
+        .where(Payment.order_id == attempt.order_id, Payment.state == PaymentState.OPEN)
+        .values(state=PaymentState.CLOSED),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def settle(session: Session, order: Order, *, now: datetime, action: Action = Action.PAY) -> None:
     """The order is paid: mark it and deliver, in the caller's transaction.
 
     The only way to "paid": for money that Alipay reports and for an order with nothing due alike.
     """
-    order.status = order_states.after(order.status, Action.PAY)
+    order.status = order_states.after(order.status, action)
     order.pay_time = max(now, order.date)  # a clock set back must not make it paid before it was placed (F34)
     session.execute(
         update(OrderDetail).where(OrderDetail.order_id == order.id).values(pending_account_id=None),

@@ -22,7 +22,7 @@ from shop.models import (
     Product,
     TransactionRecord,
 )
-from shop.services import checkout, payment
+from shop.services import attempts, checkout
 from tests.builders import a_claimed, a_course, a_student, plan_of
 from tests.cashier.parts import Cashier, fetch
 from tests.person import Person
@@ -94,7 +94,7 @@ def assert_bought_once(student_id: int) -> None:
 def pay_unheard(alipay: Cashier, order_number: str) -> str:
     """Pay at Alipay, whose own notices get lost; the signed address of the buyer's return."""
     alipay.fault("notify_lost", out_trade_no=attempt_of(order_number), times=None)
-    url = payment.pay_url(order_number)
+    url = attempts.pay_url(order_number)
     assert url
     fetch(url)
     back: str = alipay.pay(attempt_of(order_number))["return_url"]

@@ -72,10 +72,10 @@ def test_f33_a_jump_forward_times_orders_out_and_releases_once(
     set_clock: SetClock, alipay: Cashier, jump: float
 ) -> None:
     student_id, number = an_order_that_holds_things()
-    assert orders.expire_due() == (0, 0)
+    assert orders.expire_due() == {"ended": 0, "left": 0}
     set_clock(jump)
-    assert orders.expire_due() == (1, 0)
-    assert orders.expire_due() == (0, 0)
+    assert orders.expire_due() == {"ended": 1, "left": 0}
+    assert orders.expire_due() == {"ended": 0, "left": 0}
     assert the_order(number).status is OrderStatus.TIMED_OUT
     assert balance_of(student_id) == 30
     assert count(CouponRecord, CouponRecord.status == CouponStatus.UNUSED) == 1
@@ -214,5 +214,5 @@ def test_f36_jobs_on_a_clock_five_minutes_behind_end_orders_five_minutes_later(
         behind.write_text(str((minutes - 5) * 60))
         with monkeypatch.context() as elsewhere:
             elsewhere.setenv(clock.OFFSET_FILE, str(behind))
-            assert orders.expire_due() == (ended, 0)
+            assert orders.expire_due() == {"ended": ended, "left": 0}
     assert the_order(number).status is OrderStatus.TIMED_OUT

@@ -26,7 +26,7 @@ from shop.models import (
     PaymentNotice,
     TransactionRecord,
 )
-from shop.services import accounts, orders, passwords, payment
+from shop.services import accounts, attempts, orders, passwords, payment
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_degree, a_student
 from tests.cashier.parts import Cashier
@@ -167,7 +167,7 @@ def test_f26_notices_that_one_trade_paid_50_orders_pay_one_and_are_no_error(
 
 
 def hear(notice: dict[str, str]) -> None:
-    if not payment.receive(payment.alipay().read_notice(notice)).is_acknowledged:
+    if not payment.receive(attempts.alipay().read_notice(notice)).is_acknowledged:
         raise NotAcknowledged
 
 
@@ -262,7 +262,7 @@ def end(what: str, account_id: int, about: str | Settlement, notice: dict[str, s
     if what == "cancel":
         orders.cancel(account_id, str(about))
     elif what == "expire":
-        ended, _ = orders.expire_due()
+        ended = orders.expire_due()["ended"]
         if not ended:
             raise NothingToDo
     elif what == "notice":

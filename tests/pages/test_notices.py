@@ -15,10 +15,11 @@ from shop.enums import NoticeVerdict, OrderStatus, PaymentMethod, PaymentState, 
 from shop.extensions import db
 from shop.gateways.settlement_store import Pick, Settlement
 from shop.models import EnrolledCourse, EnrolledDegreeCourse, Order, Payment, PaymentNotice, Product, StudyRecord
-from shop.services import checkout, orders, payment
+from shop.services import attempts, checkout, orders
 from tests.builders import a_course, a_degree, a_student, plan_of
 from tests.cashier.parts import Cashier, fetch, until
 from tests.person import Person
+from tests.purchases import off_sale
 
 
 class Bought:
@@ -36,7 +37,7 @@ class Bought:
         self.number = placed.order_number
         db.session.rollback()
         self.out_trade_no = self.order.payments[0].out_trade_no
-        fetch(payment.pay_url(self.number) or "")
+        fetch(attempts.pay_url(self.number) or "")
 
     @property
     def order(self) -> Order:
@@ -177,7 +178,7 @@ def test_a_partial_refund_notice_is_no_payment(bought: Bought) -> None:
     bought.pay()
     fields = {"gmt_refund": "2026-11-23 18:00:00.123", "refund_fee": "10.00", "out_biz_no": "R1"}
     bought.alipay.control("messages", {"out_trade_no": bought.out_trade_no, "set": fields})
-    assert bought.verdicts() == [(NoticeVerdict.IGNORED, "no payment")]
+    assert bought.verdicts() == [(NoticeVerdict.IGNORED, "about a refund")]
     assert bought.order.status is OrderStatus.PENDING
 
 
@@ -197,9 +198,10 @@ def test_trade_finished_pays_too(bought: Bought) -> None:
     assert bought.order.status is OrderStatus.PAID
 
 
-def test_late_money_waits_at_the_desk_and_opens_nothing(bought: Bought, person: Person) -> None:
-    """Paid on an old page after the order was cancelled: never kept silently (design 11.6)."""
+def test_late_money_that_no_order_can_use_opens_nothing_and_goes_back(bought: Bought, person: Person) -> None:
+    """Paid on an old page after the order was cancelled, for a course that is off sale now (design 8)."""
     orders.cancel(bought.student.id, bought.number)
+    off_sale(bought.order.details[0].product)
     bought.pay()
     assert bought.answers() == [(200, "success")]
     assert bought.order.status is OrderStatus.CANCELLED
@@ -314,7 +316,7 @@ def test_a_renewal_starts_when_the_old_period_ends(app: Flask, alipay: Cashier) 
     checkout.place_order(first.student.id, settlement, money_fen=10_000, beli=0, method=PaymentMethod.PAGE)
     db.session.rollback()
     attempt = db.session.query(Payment).filter_by(state=PaymentState.OPEN).one()
-    fetch(payment.pay_url(attempt.order.order_number) or "")
+    fetch(attempts.pay_url(attempt.order.order_number) or "")
     alipay.pay(attempt.out_trade_no)
     db.session.rollback()
     old, new = db.session.query(EnrolledCourse).order_by(EnrolledCourse.id)

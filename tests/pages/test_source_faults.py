@@ -184,12 +184,14 @@ def test_b41_a_coupon_that_ended_meanwhile_comes_back_as_expired(person: Person,
 def test_a_timed_out_order_ends_once_alipay_has_said_that_nobody_paid(person: Person, alipay: Cashier) -> None:
     student, course = a_student(), a_course(10_000)
     pay(person.sign_in(student.username), settle(person, course))
-    assert orders.expire_due() == (0, 0)
+    assert orders.expire_due() == {"ended": 0, "left": 0}
     alipay.move_clock(18 * 60)
     alipay.fault("answer_status", method="alipay.trade.query")
-    assert orders.expire_due() == (0, 1)  # an unknown answer leaves the order as it is
-    assert orders.expire_due() == (1, 0)
-    assert orders.expire_due() == (0, 0)
+    assert orders.expire_due() == {"ended": 0, "left": 1}  # an unknown answer leaves the order as it is
+    assert orders.expire_due() == {"ended": 0, "left": 0}  # and is not asked for again at once
+    alipay.move_clock(20 * 60)
+    assert orders.expire_due() == {"ended": 1, "left": 0}
+    assert orders.expire_due() == {"ended": 0, "left": 0}
     assert only_order().status is OrderStatus.TIMED_OUT
 
 
