@@ -89,7 +89,7 @@ def paid(alipay: Cashier, account: Account, *products: Product, beli: int = 0) -
 
 
 def unheard(alipay: Cashier, account: Account) -> str:
-    """Paid, and neither notice nor return has come."""
+    """Paid, and neither notice nor return has come (F44)."""
     number = refunding.placed(account, [a_course()])
     pay_unheard(alipay, number)
     return number
@@ -460,17 +460,18 @@ def test_no_transaction_is_open_while_alipay_is_asked(
 def test_alipay_is_silent_about_what_its_bill_tells(app: Flask, alipay: Cashier, today: date) -> None:
     number = unheard(alipay, a_student())
     refund = refund_unheard(alipay, a_student())
+    refunded_by_hand(alipay, a_student())  # recorded by the first run, and then like one of the shop's own
     morning_after(alipay, today)
     for method in ("alipay.trade.query", "alipay.trade.fastpay.refund.query"):
         alipay.fault("answer_empty", method=method, times=None)
     done = invoke(app, today.isoformat())
     assert done.exit_code == 1 and "Alipay gave no answer" in done.output
-    assert kinds(today, is_open) == ["MISSED_PAYMENT", "MISSED_REFUND"]
+    assert kinds(today, is_open) == ["FOREIGN_REFUND", "MISSED_PAYMENT", "MISSED_REFUND"]
     assert the_order(number).status is OrderStatus.PENDING
     alipay.control("faults", method="DELETE")
     alipay.move_clock(60)
     assert invoke(app, today.isoformat()).exit_code == 0
-    assert kinds(today, is_healed) == ["MISSED_PAYMENT", "MISSED_REFUND"]
+    assert kinds(today) == kinds(today, is_healed) == ["FOREIGN_REFUND", "MISSED_PAYMENT", "MISSED_REFUND"]
     assert the_order(number).status is OrderStatus.PAID
     assert refunding.the_refund(refund).state is RefundState.DONE
     assert_audit_clean()
@@ -591,6 +592,7 @@ def test_orders_and_beli_of_the_day(app: Flask, alipay: Cashier, today: date) ->
     cancelled = refunding.placed(buyer, [a_course()], beli=10)
     orders.cancel(buyer.id, cancelled)
     back = refunding.refunded(alipay, buyer, paid(alipay, buyer, a_course(), beli=10))
+    refunding.refunded(alipay, buyer, paid(alipay, buyer, a_course(), a_course(), beli=20), 0)  # of two lines one
     morning_after(alipay, today)
     assert invoke(app, today.isoformat()).exit_code == 0
     taken = TransactionRecord.transaction_type == TransactionType.EXPENSE
