@@ -1,0 +1,100 @@
+"""F63: student and clerks decide about one refund at the same moment. One wins, everybody else is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from shop.enums import OrderStatus, RefundState
+from shop.errors import NotYourTurn
+from shop.extensions import db
+from shop.models import Account, AuditLog, Refund, TransactionRecord
+from shop.services import refund_sending, refunds
+from tests.audit import assert_audit_clean
+from tests.builders import a_course, a_degree, a_student
+from tests.cashier.parts import Cashier
+from tests.faults.crowd import Crowd
+from tests.faults.purchase import balance_of, count, the_order
+from tests.refunding import WHY, approved, asked, at_alipay, bought, calls, lines_of, the_refund
+
+EACH = 8
+
+
+@pytest.fixture(autouse=True)
+def _audited(app: Flask) -> Iterator[None]:
+    yield
+    assert_audit_clean()
+
+
+def approve(refund: str) -> None:
+    refunds.approve(refund, actor="anna", reason="同意")
+
+
+def refuse(refund: str) -> None:
+    refunds.refuse(refund, actor="bert", reason="不同意")
+
+
+def act(action: str, *args: object) -> None:
+    """One call of a crowd, whatever it is about."""
+    {"approve": approve, "refuse": refuse, "withdraw": refunds.withdraw}[action](*args)  # type: ignore[operator]
+
+
+def send(refund_id: int) -> None:
+    """Raises NotYourTurn when there was nothing to do, so that the crowd can count."""
+    if refund_sending.send(refund_id) is refund_sending.Outcome.SKIPPED:
+        raise NotYourTurn
+
+
+def test_f63_of_clerks_and_a_student_exactly_one_decides(app: Flask, alipay: Cashier, crowd: Crowd) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course()])
+    refund, student_id = asked(student, number), student.id
+    calls_made = [
+        call
+        for _ in range(EACH)
+        for call in (("approve", refund), ("refuse", refund), ("withdraw", student_id, refund))
+    ]
+    db.session.remove()
+    assert crowd.outcomes("refund", act, calls_made, waiting=1) == {"done": 1, "NotYourTurn": 3 * EACH - 1}
+    row = the_refund(refund)
+    assert row.state in (RefundState.APPROVED, RefundState.REFUSED, RefundState.WITHDRAWN)
+    is_running = row.state is RefundState.APPROVED
+    assert the_order(number).status is (OrderStatus.REFUND_REQUESTED if is_running else OrderStatus.PAID)
+    assert count(AuditLog) == 1
+
+
+def test_f63_a_refund_without_cash_is_approved_once(app: Flask, alipay: Cashier, crowd: Crowd) -> None:
+    student = a_student(beli=100)
+    refund = asked(student, bought(alipay, student, [a_course(10_000)], beli=100))
+    student_id = student.id
+    db.session.remove()
+    made = crowd.outcomes("transaction_record", act, [("approve", refund)] * (2 * EACH), waiting=1)
+    assert made == {"done": 1, "NotYourTurn": 2 * EACH - 1}
+    assert balance_of(student_id) == 100
+    assert count(TransactionRecord) == 3
+
+
+@pytest.mark.parametrize("table", ["refund", "refund_detail"])
+def test_of_many_requests_for_one_order_one_is_taken(app: Flask, alipay: Cashier, crowd: Crowd, table: str) -> None:
+    student: Account = a_student()
+    number = bought(alipay, student, [a_course(), a_degree()])
+    lines = [line.id for line in lines_of(number)]
+    asks = [(student.id, number, [lines[i % 2]], WHY) for i in range(2 * EACH)]
+    db.session.remove()
+    assert crowd.outcomes(table, refunds.ask, asks, waiting=1) == {"done": 1, "NotRefundable": 2 * EACH - 1}
+    assert count(Refund) == 1
+
+
+def test_many_runners_send_a_refund_with_one_call(app: Flask, alipay: Cashier, crowd: Crowd) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(10_000)])
+    refund = approved(student, number)
+    refund_id = the_refund(refund).id
+    db.session.remove()
+    made = crowd.outcomes("refund", send, [(refund_id,)] * (2 * EACH), waiting=1)
+    assert made == {"done": 1, "NotYourTurn": 2 * EACH - 1}
+    assert the_refund(refund).state is RefundState.DONE
+    assert calls(alipay) == ["refund"]
+    assert at_alipay(alipay, number) == 10_000
