@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,9 +17,10 @@ from shop import clock
 from shop.enums import Role
 from shop.errors import ShopError
 from shop.extensions import db, unit_of_work
-from shop.models import Account
+from shop.models import Account, Notification
 from shop.services import passwords
 
+MOST_UNREAD = 100
 USERNAME = re.compile(r"[A-Za-z0-9_\u4e00-\u9fff]{2,32}")
 
 
@@ -40,6 +41,7 @@ class Person:
     role: Role
     is_staff: bool
     session_epoch: int
+    unread: int = field(default=0, compare=False)  # messages, as far as they are counted: up to MOST_UNREAD
 
     @property
     def is_authenticated(self) -> bool:
@@ -70,13 +72,18 @@ class AccountView:
 
 PERSON = (Account.id, Account.username, Account.role, Account.is_staff, Account.session_epoch)
 _account = Account.__table__.c
-_BY_SESSION = select(_account.id, _account.username, _account.role, _account.is_staff, _account.session_epoch).where(
-    _account.id == bindparam("id"), _account.session_epoch == bindparam("epoch"), _account.is_active
-)
+_message = Notification.__table__.c
+_UNREAD = (
+    select(_message.id).where(_message.account_id == bindparam("id"), _message.read_time.is_(None)).limit(MOST_UNREAD)
+).subquery()
+_BY_SESSION = select(
+    *(_account.id, _account.username, _account.role, _account.is_staff, _account.session_epoch),
+    select(func.count()).select_from(_UNREAD).scalar_subquery(),
+).where(_account.id == bindparam("id"), _account.session_epoch == bindparam("epoch"), _account.is_active)
 
 
 def person(account_id: int, epoch: int) -> Person | None:
-    """The active account while its sessions of this epoch count, else None. One statement."""
+    """The active account while its sessions of this epoch count, with its unread messages, else None. One statement."""
     row = db.session.execute(_BY_SESSION, {"id": account_id, "epoch": epoch}).one_or_none()
     return Person(*row) if row else None
 

@@ -11,19 +11,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop import clock, wording
 from shop.enums import MessageType
+from shop.errors import NotFound
+from shop.extensions import db, unit_of_work
 from shop.models import Notification
 from shop.services import mail
 
+PAGE_SIZE = 20
 _TABLE = cast(Table, Notification.__table__)
 _ONCE = {
-    "postgresql": postgresql.insert(_TABLE).on_conflict_do_nothing(index_elements=["event"]),
-    "sqlite": sqlite.insert(_TABLE).on_conflict_do_nothing(index_elements=["event"]),
+    "postgresql": postgresql.insert(_TABLE).on_conflict_do_nothing(index_elements=["event"]).returning(_TABLE.c.id),
+    "sqlite": sqlite.insert(_TABLE).on_conflict_do_nothing(index_elements=["event"]).returning(_TABLE.c.id),
 }
 
 
@@ -58,7 +61,7 @@ def tell(
     """
     message = Message(kind, content, facts or {}, link)
     told = session.execute(_ONCE[session.get_bind().dialect.name], _row(account_id, message) | {"event": event})
-    if told.rowcount:  # type: ignore[attr-defined]
+    if told.first():
         _post(session, account_id, [message])
 
 
@@ -67,6 +70,64 @@ def tell_all(session: Session, account_id: int, messages: Sequence[Message]) -> 
     if messages:
         session.execute(_TABLE.insert(), [_row(account_id, message) for message in messages])
         _post(session, account_id, [message for message in messages if message.is_mailed])
+
+
+# ---------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True, slots=True)
+class MessageList:
+    """One page of an account's messages, newest first."""
+
+    messages: Sequence[Notification]
+    page: int
+    pages: int
+
+
+def index(account_id: int, page: int) -> MessageList:
+    """The account's messages. Raises NotFound beyond the last page."""
+    total = db.session.scalar(select(func.count()).where(Notification.account_id == account_id)) or 0
+    pages = max(1, -(-total // PAGE_SIZE))
+    if not 1 <= page <= pages:
+        raise NotFound
+    messages = db.session.scalars(
+        select(Notification)
+        .where(Notification.account_id == account_id)
+        .order_by(Notification.id.desc())
+        .offset((page - 1) * PAGE_SIZE)
+        .limit(PAGE_SIZE)
+    ).all()
+    return MessageList(messages, page, pages)
+
+
+def read(account_id: int, message_id: int) -> str:
+    """Mark one's own message as read; the path that it leads to, "" for none. Raises NotFound."""
+    with unit_of_work() as session:
+        message = session.scalars(
+            select(Notification).where(Notification.id == message_id, Notification.account_id == account_id)
+        ).one_or_none()
+        if message is None:
+            raise NotFound
+        message.read_time = message.read_time or clock.now()
+        return message.link
+
+
+def read_all(account_id: int, newest_id: int) -> None:
+    """Mark one's own messages as read, up to the newest one that the page showed."""
+    with unit_of_work() as session:
+        session.execute(
+            update(Notification)
+            .where(
+                Notification.account_id == account_id,
+                Notification.read_time.is_(None),
+                Notification.id <= newest_id,
+            )
+            .values(read_time=clock.now()),
+            execution_options={"synchronize_session": False},
+        )
+
+
+# ---------------------------------------------------------------- writing
 
 
 def _row(account_id: int, message: Message) -> dict[str, Any]:

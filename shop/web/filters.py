@@ -9,6 +9,7 @@ from flask_babel import get_locale
 from jinja2 import StrictUndefined
 
 from shop import clock, wording
+from shop.models import Notification
 from shop.money import to_yuan
 
 
@@ -27,6 +28,11 @@ def _language() -> str:
     return "en" if locale is not None and locale.language == "en" else "zh"
 
 
+def told(message: Notification) -> str:
+    """What a message says, in the reader's language."""
+    return wording.say(message.content, _language(), message.facts)
+
+
 def isotime(instant: datetime) -> str:
     """For ``<time datetime>`` and the countdown script: "2025-11-30T23:59:59+08:00"."""
     return clock.local(instant).isoformat(timespec="seconds")
@@ -34,4 +40,4 @@ def isotime(instant: datetime) -> str:
 
 def init_app(app: Flask) -> None:
     app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.filters.update(yuan=to_yuan, localtime=localtime, localdate=localdate, isotime=isotime)
+    app.jinja_env.filters.update(yuan=to_yuan, localtime=localtime, localdate=localdate, isotime=isotime, told=told)

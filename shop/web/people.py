@@ -34,6 +34,7 @@ class Nobody:
     username: str = ""
     role: None = None
     is_staff: bool = False
+    unread: int = 0
     is_authenticated: bool = False
     is_active: bool = False
     is_anonymous: bool = True
