@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from shop.clock import local_date
@@ -17,58 +18,70 @@ from shop.rules.renewal import next_period
 _detail = OrderDetail.__table__.c
 _product = Product.__table__.c
 _enrolled = EnrolledCourse.__table__.c
-_LINES = (
-    select(_detail.id, _detail.product_id, _detail.valid_period, _product.kind)
-    .where(_detail.order_id == bindparam("order_id"), _product.id == _detail.product_id)
-    .order_by(_detail.id)
-)
-_LAST_DAYS = (
-    select(_enrolled.course_id, func.max(_enrolled.valid_end_date))
+_OPEN_COURSES = insert(cast(Table, EnrolledCourse.__table__))
+_LAST_DAY = (  # of the account's running or waiting periods of a course
+    select(func.max(_enrolled.valid_end_date))
     .where(
         _enrolled.account_id == bindparam("account_id"),
-        _enrolled.course_id.in_(bindparam("course_ids", expanding=True)),
+        _enrolled.course_id == _detail.product_id,
         _enrolled.closed_time.is_(None),
         _enrolled.valid_end_date >= bindparam("today"),
     )
-    .group_by(_enrolled.course_id)
+    .scalar_subquery()
+)
+_LINES = (
+    select(
+        *(_detail.id, _detail.product_id, _detail.valid_period, _product.kind, _product.name),
+        _LAST_DAY.label("last_day"),
+    )
+    .where(_detail.order_id == bindparam("order_id"), _product.id == _detail.product_id)
+    .order_by(_detail.id)
 )
 
 
-def deliver(session: Session, order: Order, *, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What one line of an order opened: a course until a day, or a degree, whose form is filled in next."""
+
+    product_id: int
+    name: str
+    end_date: date | None = None
+    enrolment_id: int | None = None
+
+
+def deliver(session: Session, order: Order, *, now: datetime) -> list[Delivered]:
     """Open every line of the order, in the caller's transaction, which holds the account's lock."""
-    lines = session.execute(_LINES, {"order_id": order.id}).all()
+    places = {"order_id": order.id, "account_id": order.account_id, "today": local_date(now)}
+    lines = session.execute(_LINES, places).all()
     courses = [line for line in lines if line.kind is ProductKind.COURSE]
     degrees = [line for line in lines if line.kind is ProductKind.DEGREE]
-    if courses:
-        _open_courses(session, order.account_id, courses, now)
-    if degrees:
-        _enrol_in_degrees(session, order.account_id, degrees, now)
+    return [
+        *(_open_courses(session, order.account_id, courses, now) if courses else ()),
+        *(_enrol_in_degrees(session, order.account_id, degrees, now) if degrees else ()),
+    ]
 
 
-def _open_courses(session: Session, account_id: int, lines: Sequence[Any], now: datetime) -> None:
+def _open_courses(session: Session, account_id: int, lines: Sequence[Any], now: datetime) -> list[Delivered]:
     today = local_date(now)
-    last_days = _last_days(session, account_id, [line.product_id for line in lines], today)
+    rows, delivered = [], []
     for line in lines:
-        begin, end = next_period(today, last_days.get(line.product_id), timedelta(days=line.valid_period))
-        session.add(
-            EnrolledCourse(
-                account_id=account_id,
-                course_id=line.product_id,
-                enrolled_date=now,
-                valid_begin_date=begin,
-                valid_end_date=end,
-                order_detail_id=line.id,
-            )
+        begin, end = next_period(today, line.last_day, timedelta(days=line.valid_period))
+        delivered.append(Delivered(line.product_id, line.name, end))
+        rows.append(
+            {
+                "account_id": account_id,
+                "course_id": line.product_id,
+                "enrolled_date": now,
+                "valid_begin_date": begin,
+                "valid_end_date": end,
+                "order_detail_id": line.id,
+            }
         )
+    session.execute(_OPEN_COURSES, rows)
+    return delivered
 
 
-def _last_days(session: Session, account_id: int, course_ids: Collection[int], today: date) -> dict[int, date]:
-    """Until when the account's running or waiting periods of these courses last."""
-    rows = session.execute(_LAST_DAYS, {"account_id": account_id, "course_ids": list(course_ids), "today": today})
-    return dict(rows.all())
-
-
-def _enrol_in_degrees(session: Session, account_id: int, lines: Sequence[Any], now: datetime) -> None:
+def _enrol_in_degrees(session: Session, account_id: int, lines: Sequence[Any], now: datetime) -> list[Delivered]:
     """Each degree waits for its registration form; each of its modules gets a record, still locked (A17)."""
     modules: dict[int | None, list[int]] = {}
     rows = session.execute(
@@ -78,16 +91,22 @@ def _enrol_in_degrees(session: Session, account_id: int, lines: Sequence[Any], n
     )
     for degree_id, module_id in rows:
         modules.setdefault(degree_id, []).append(module_id)
-    for line in lines:
-        session.add(
-            EnrolledDegreeCourse(
-                account_id=account_id,
-                degree_course_id=line.product_id,
-                enrolled_date=now,
-                order_detail_id=line.id,
-                study_records=[StudyRecord(course_module_id=module) for module in modules.get(line.product_id, [])],
-            )
+    enrolments = [
+        EnrolledDegreeCourse(
+            account_id=account_id,
+            degree_course_id=line.product_id,
+            enrolled_date=now,
+            order_detail_id=line.id,
+            study_records=[StudyRecord(course_module_id=module) for module in modules.get(line.product_id, [])],
         )
+        for line in lines
+    ]
+    session.add_all(enrolments)
+    session.flush()
+    return [
+        Delivered(line.product_id, line.name, enrolment_id=enrolment.id)
+        for line, enrolment in zip(lines, enrolments, strict=True)
+    ]
 
 
 def close(session: Session, account_id: int, line_ids: Collection[int], *, now: datetime) -> None:

@@ -403,7 +403,7 @@ def course(account_id: int, product_id: int, today: date) -> CourseLearning:
 
 
 def lesson(account_id: int | None, section_id: int, today: date) -> LessonView:
-    """A lesson with its place in the course, in at most four statements. Raises NotFound and NoAccess."""
+    """A lesson with its place in the course, in at most three statements. Raises NotFound and NoAccess."""
     section = db.session.scalars(
         select(CourseSection)
         .where(CourseSection.id == section_id)
@@ -411,7 +411,7 @@ def lesson(account_id: int | None, section_id: int, today: date) -> LessonView:
             joinedload(CourseSection.chapter)
             .joinedload(CourseChapter.course)
             .selectinload(Course.chapters)
-            .selectinload(CourseChapter.sections)
+            .joinedload(CourseChapter.sections)
         )
     ).one_or_none()
     if section is None:
