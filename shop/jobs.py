@@ -1,10 +1,14 @@
 """What runs without anybody asking, and when: the one place that knows the schedule.
 
-``python -m huey.bin.huey_consumer shop.jobs.huey`` runs it; further consumers take ``--no-periodic``. Every job may run
-twice and on two machines at once: the rows it works on decide what is left to do.
+``python -m huey.bin.huey_consumer shop.jobs.huey`` runs it; further consumers take ``--no-periodic``. Every job does a
+bounded part of what is due, and may run twice and on two machines at once: the rows it works on decide what is left.
 """
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 from huey import PostgresHuey, RedisHuey, SqliteHuey, crontab
@@ -12,9 +16,13 @@ from huey.api import Huey
 from huey.serializer import SignedSerializer
 from sqlalchemy.engine import make_url
 
-from shop import create_app
+from shop import clock, create_app
 from shop.config import Settings
-from shop.services import orders
+from shop.services import coupons, enrolments, job_runs, nightly, orders, polling, reconciliation, refund_sending
+from shop.services.job_runs import Counts
+
+When = Callable[[datetime], bool]
+EXPIRES = 55  # seconds: a run of each minute that could not begin by then is left to the next
 
 log = structlog.get_logger()
 
@@ -38,25 +46,38 @@ huey = _queue(app.extensions["settings"])
 
 # ---------------------------------------------------------------- the schedule
 
-EACH_MINUTE = crontab()
-MINUTE = 55  # seconds: a run that could not begin by then is left to the next one
 
-
-def hourly(minute: int) -> Callable[[datetime], bool]:
+def hourly(minute: int) -> When:
     return crontab(minute=str(minute))
 
 
-def daily(hour: int, minute: int) -> Callable[[datetime], bool]:
-    """Each day at this time in Shanghai, which is eight hours ahead of the queue's clock all year."""
-    return crontab(minute=str(minute), hour=str((hour - 8) % 24))
-
-
-SCHEDULE: tuple[tuple[str, Callable[[datetime], bool], Callable[[], Counts]], ...] = (
+EACH_MINUTE = crontab()
+SCHEDULE: tuple[tuple[str, When, Callable[[], Counts]], ...] = (
     ("expire_orders", EACH_MINUTE, orders.expire_due),
     ("poll_payments", EACH_MINUTE, polling.poll_due),
     ("send_refunds", EACH_MINUTE, refund_sending.send_due),
-    ("nightly", hourly(0), nightly.run_due),  # at 02:00; at the other hours a night that was missed
+    ("nightly", hourly(0), nightly.run_due),  # at 02:00 in Shanghai; in the other hours for a night that was missed
     ("expire_coupons", hourly(10), lambda: coupons.expire_due(clock.now())),
     ("expire_courses", hourly(20), lambda: enrolments.expire_due(clock.now())),
-    ("reconcile_morning", daily(10, 5), lambda: reconciliation.reconcile_due(clock.now())),
+    ("reconcile", hourly(40), lambda: reconciliation.reconcile_due(clock.now())),  # it knows when a bill is ready
 )
+
+
+def _schedule(name: str, when: When, job: Callable[[], Counts]) -> None:
+    """Have the consumer run a job, one at a time: what lasts longer than its interval is not begun beside itself."""
+    at_work = threading.Lock()
+
+    @huey.periodic_task(when, name=name, expires=EXPIRES if when is EACH_MINUTE else None)
+    def run() -> None:
+        if not at_work.acquire(blocking=False):
+            log.info("job still runs", job=name)
+            return
+        try:
+            with app.app_context():
+                job_runs.run(name, job)
+        finally:
+            at_work.release()
+
+
+for line in SCHEDULE:
+    _schedule(*line)

@@ -162,6 +162,12 @@ class Mail(Model):
             sqlite_where=text("state = 0"),
             postgresql_where=text("state = 0"),
         ),
+        Index(
+            "ix_mail_unsent",  # counted by each scrape of /metrics
+            "state",
+            sqlite_where=text("state <> 2"),
+            postgresql_where=text("state <> 2"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

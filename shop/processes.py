@@ -211,7 +211,8 @@ def _logins_file(settings: Settings) -> Path:
 
 def _start_jobs(processes: Processes, counters: Path) -> None:
     # The one consumer with the timetable; a second machine's would need --no-periodic.
-    consumer = ["-m", "huey.bin.huey_consumer", "shop.jobs.huey", "-w", "2", "-k", "thread"]
+    # Three of its workers may wait for a silent Alipay at once; the fourth does the rest.
+    consumer = ["-m", "huey.bin.huey_consumer", "shop.jobs.huey", "-w", "4", "-k", "thread"]
     processes.start("jobs", consumer, PROMETHEUS_MULTIPROC_DIR=str(counters))
 
 

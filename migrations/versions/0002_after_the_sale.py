@@ -87,6 +87,7 @@ def upgrade() -> None:
     with op.batch_alter_table('mail', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_mail_account_id'), ['account_id'], unique=False)
         batch_op.create_index('ix_mail_waiting', ['next_try_time'], unique=False, sqlite_where=sa.text('state = 0'), postgresql_where=sa.text('state = 0'))
+        batch_op.create_index('ix_mail_unsent', ['state'], unique=False, sqlite_where=sa.text('state <> 2'), postgresql_where=sa.text('state <> 2'))
 
     op.create_table('password_reset',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -254,6 +255,7 @@ def downgrade() -> None:
 
     op.drop_table('password_reset')
     with op.batch_alter_table('mail', schema=None) as batch_op:
+        batch_op.drop_index('ix_mail_unsent', sqlite_where=sa.text('state <> 2'), postgresql_where=sa.text('state <> 2'))
         batch_op.drop_index('ix_mail_waiting', sqlite_where=sa.text('state = 0'), postgresql_where=sa.text('state = 0'))
         batch_op.drop_index(batch_op.f('ix_mail_account_id'))
 

@@ -12,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shop.config import Settings
 from shop.extensions import db
+from shop.services import figures
+from shop.services.figures import Figures
 from shop.web import metrics
 
 bp = Blueprint("operations", __name__)
@@ -38,11 +40,21 @@ def show_metrics() -> Response:
     expected, given = f"Bearer {settings.metrics_token}", request.headers.get("Authorization", "")
     if not settings.metrics_token or not hmac.compare_digest(given.encode(), expected.encode()):
         abort(404)
-    return Response(metrics.exposition(), content_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(metrics.exposition(_figures()), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _plain(text: str) -> Response:
     return Response(text, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+def _figures() -> Figures | None:
+    """None while the database is down: the counters of the web processes are wanted then more than ever."""
+    try:
+        return figures.read()
+    except SQLAlchemyError as error:
+        log.error("database down", error=type(error).__name__)
+        db.session.remove()
+        return None
 
 
 def _database_answers() -> bool:

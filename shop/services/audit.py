@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from shop import clock
 from shop.extensions import db, unit_of_work
 from shop.models import AuditRun
+from shop.services.attempts import GRACE
 from shop.services.audit_queries import CHECKS, Broken, Check, waiting
-from shop.services.orders import GRACE
 
 MOST_NAMED = 20  # rows named per finding; the rest is counted
 SWEEP = timedelta(minutes=5)  # the expiry of orders runs more often than this

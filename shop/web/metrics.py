@@ -1,4 +1,4 @@
-"""What Prometheus reads: requests and their latency, orders, payments by outcome, refusals by code.
+"""What Prometheus reads: requests and their latency, orders, payments by outcome, refusals by code, and the gauges.
 
 Several worker processes add up when PROMETHEUS_MULTIPROC_DIR names a folder (emptied at start).
 """
@@ -11,7 +11,9 @@ from flask import Flask, Response, request
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from shop.services.figures import Figures
 from shop.web import logs
+from shop.web.gauges import Gauges
 
 METHODS = ("GET", "HEAD", "POST")
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -36,8 +38,12 @@ def refused(code: int) -> None:
     _refusals.labels(str(code)).inc()
 
 
-def exposition() -> bytes:
-    """All counters of all worker processes in Prometheus' text format."""
+def exposition(figures: Figures | None) -> bytes:
+    """All counters of all worker processes in Prometheus' text format; then the figures, if the database gave any."""
+    return _counters() + (generate_latest(Gauges(figures)) if figures else b"")
+
+
+def _counters() -> bytes:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
