@@ -31,6 +31,8 @@ def book_done(session: Session, order: Order, refund: Refund, now: datetime) -> 
     refund.next_try_time, refund.error = None, ""
     if refund.cause in OF_LINES:
         _return_lines(session, order, refund, now)
+    if refund.trouble_id is not None:
+        _close_trouble(session, refund, now)
     session.flush()
     refund_messages.tell(session, order, refund, Step.DONE)
     log.info("refund done", refund=refund.out_request_no, amount_fen=refund.amount_fen, beli=refund.beli)
@@ -53,6 +55,13 @@ def _return_lines(session: Session, order: Order, refund: Refund, now: datetime)
         reservation.return_coupons(session, CouponRecord.id.in_([record.id for record in coupons]), now=now)
     is_last = not _unrefunded(session, order.id, line_ids)
     order.status = order_states.after(order.status, Action.REFUND_ALL if is_last else Action.REFUND_PART)
+
+
+def _close_trouble(session: Session, refund: Refund, now: datetime) -> None:
+    """Money that fitted nothing is with its payer again: nobody has to look at it any more."""
+    trouble = session.get_one(Trouble, refund.trouble_id)
+    if trouble.resolved_time is None:
+        trouble.resolved_time, trouble.resolution = now, refund.out_request_no
 
 
 def refunded_lines(session: Session, order_id: int) -> set[int]:

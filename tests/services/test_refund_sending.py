@@ -368,6 +368,36 @@ def test_late_money_goes_back_by_itself_and_once(alipay: Cashier, student: Accou
     assert at_alipay(alipay, number) == 10_000
 
 
+def test_money_of_a_wrong_amount_goes_back_by_its_own_trade(alipay: Cashier, student: Account) -> None:
+    number = placed(student, [a_course(10_000)])
+    alipay.fault("pay_cent_less", out_trade_no=f"{number}01")
+    url = attempts.pay_url(number)
+    assert url
+    fetch(url)
+    alipay.pay(f"{number}01")
+    db.session.rollback()
+    trouble = db.session.scalars(select(Trouble)).one()
+    assert (trouble.kind, trouble.amount_fen) == (TroubleKind.WRONG_AMOUNT, 9_999)
+    with unit_of_work() as session:
+        attempt = session.scalars(select(Payment)).one()
+        assert attempt.trade_no is None
+        refunds.give_back(
+            session,
+            attempt,
+            cause=RefundCause.WRONG_AMOUNT,
+            amount_fen=trouble.amount_fen,
+            reason="金额不符",
+            now=clock.now(),
+            trouble=trouble,
+        )
+    assert refunds.send(f"R{number}01WRONG") is Outcome.DONE
+    assert alipay.trade(f"{number}01")["refunded_amount"] == "99.99"
+    assert the_order(number).status is OrderStatus.PENDING
+    closed = db.session.get_one(Trouble, trouble.id, populate_existing=True)
+    assert closed.resolved_time is not None
+    assert closed.resolution == f"R{number}01WRONG"
+
+
 # ---------------------------------------------------------------- begun at Alipay
 
 
