@@ -17,7 +17,7 @@ from shop.gateways.alipay import Close, Unknown
 from shop.models import Order, OrderDetail, Payment
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.services import attempts, order_views, payment, reservation
+from shop.services import attempts, order_messages, order_views, payment, reservation
 from shop.services.attempts import GRACE
 from shop.services.locks import lock_order
 from shop.services.payment import Answer
@@ -153,4 +153,5 @@ def _release(session: Session, order: Order, action: Action, now: datetime) -> N
         execution_options={"synchronize_session": False},
     )
     reservation.give_back(session, order, now)
+    order_messages.ended(session, order)
     log.info("order ended", order=order.order_number, status=int(order.status))

@@ -22,7 +22,7 @@ from shop.gateways.alipay import Notice, Trade, Unknown
 from shop.models import Order, OrderDetail, Payment, PaymentNotice
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.services import delivery, late_money, refunds, troubles
+from shop.services import delivery, late_money, order_messages, refunds, troubles
 from shop.services.attempts import alipay
 from shop.services.locks import lock_order
 
@@ -228,5 +228,6 @@ def settle(session: Session, order: Order, *, now: datetime, action: Action = Ac
         update(OrderDetail).where(OrderDetail.order_id == order.id).values(pending_account_id=None),
         execution_options={"synchronize_session": False},
     )
-    delivery.deliver(session, order, now=now)
+    delivered = delivery.deliver(session, order, now=now)
     session.flush()
+    order_messages.paid(session, order, delivered)

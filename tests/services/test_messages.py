@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -12,11 +13,14 @@ from shop import clock
 from shop.enums import MessageType, OrderStatus
 from shop.errors import NotFound
 from shop.extensions import db, unit_of_work
-from shop.models import Mail, Notification
-from shop.services import accounts, messages, order_messages
+from shop.models import EnrolledDegreeCourse, Mail, Notification
+from shop.services import accounts, messages, order_messages, orders, payment
 from shop.services.messages import Message
-from tests.builders import a_student
+from tests.audit import assert_audit_clean
+from tests.builders import a_claimed, a_course, a_degree, a_student
+from tests.cashier.parts import Cashier
 from tests.pages.conftest import AnotherShop, another_shop  # noqa: F401
+from tests.refunding import paid, placed
 
 ENDED = order_messages.ENDED[OrderStatus.TIMED_OUT]
 
@@ -180,3 +184,49 @@ def test_pages_of_messages(app: Flask) -> None:
     for page in (0, 3):
         with pytest.raises(NotFound):
             messages.index(student.id, page)
+
+
+# ---------------------------------------------------------------- orders
+
+
+def test_a_paid_order_is_told_with_what_it_opened(app: Flask, alipay: Cashier) -> None:
+    student, course, degree = a_student(), a_course(9_900, name="航海术"), a_degree(name="船医")
+    number = placed(student, [course, degree])
+    assert told(student.id) == []
+    paid(alipay, number)
+    of_order, of_course, of_degree = told(student.id)
+    assert (of_order.msg_type, of_order.link) == (MessageType.ORDER, f"/orders/{number}")
+    assert (of_course.msg_type, of_course.link) == (MessageType.COURSE_ENROLMENT, f"/learning/courses/{course.id}")
+    enrolment = db.session.query(EnrolledDegreeCourse).one()
+    form = f"/degrees/enrolments/{enrolment.id}/registration"
+    assert (of_degree.msg_type, of_degree.link) == (MessageType.DEGREE_ENROLMENT, form)
+    first, second = letters()  # the order's names the course, too
+    assert "实付 1099.00 元" in first.body and "「航海术」、「船医」" in first.body
+    assert form in second.body
+    payment.ask(f"{number}01")
+    assert len(told(student.id)) == 3
+    assert_audit_clean()
+
+
+def test_an_order_with_nothing_due_is_told_too(app: Flask) -> None:
+    student, course = a_student(), a_course()
+    record = a_claimed(student, course, flat=10_000)
+    number = placed(student, [course], coupons={course.id: record.id})
+    assert [message.facts.get("order") for message in told(student.id)] == [number, None]
+    assert_audit_clean()
+
+
+def test_an_order_that_ends_unpaid_is_told_and_mailed_unless_its_owner_ended_it(
+    app: Flask, alipay: Cashier, instance: Path
+) -> None:
+    student, course = a_student(), a_course()
+    orders.cancel(student.id, placed(student, [course]))
+    assert told(student.id)[0].content == order_messages.ENDED[OrderStatus.CANCELLED]
+    assert letters() == []
+    late = placed(student, [course])
+    (instance / "clock_offset").write_text("3600")
+    for _round in range(2):
+        orders.expire_due()
+    assert [message.content for message in told(student.id)][1:] == [ENDED]
+    assert [late in letter.body for letter in letters()] == [True]
+    assert_audit_clean()
