@@ -12,7 +12,7 @@ from shop.enums import OrderStatus, PaymentMethod, PaymentState, RefundCause, Re
 from shop.models import Refund
 from shop.money import to_yuan
 from shop.services.order_views import OrderView
-from shop.services.refund_booking import OF_LINES
+from shop.services.refund_booking import OF_LINES, SENT
 from shop.web.filters import isotime, localtime
 
 
@@ -129,6 +129,9 @@ def _next(view: OrderView) -> Iterator[Event]:
     if view.is_pending:
         yield _at(view.order.expires_at, _("等待付款，截止"), "now")
         yield Event(_("付款后开通课程"), "next")
+    for refund in view.refunds:
+        if refund.cause not in OF_LINES and refund.state in SENT and refund.amount_fen:
+            yield Event(_("没有用上的 %(amount)s 元正在退回", amount=to_yuan(refund.amount_fen)), "now")
     running = view.running
     if running is None:
         return

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 from whitenoise import compress
@@ -26,6 +27,8 @@ from tests.run import BROWSERS
 
 PICTURES = PROJECT / "test-results"
 Open = Callable[..., Visitor]
+Take = Callable[[Visitor, str], None]
+Judge = Callable[[Visitor, str], None]
 OtherShop = Callable[..., Visitor]
 _failed = pytest.StashKey[bool]()
 
@@ -147,7 +150,7 @@ def other_shop(open_browser: Open, settings: Settings) -> Iterator[OtherShop]:
 
 
 @pytest.fixture
-def take(request: pytest.FixtureRequest) -> Callable[[Visitor, str], None]:
+def take(request: pytest.FixtureRequest) -> Take:
     """``take(visitor, "cart")`` makes a picture when SCREENSHOTS=1, for people to look at."""
 
     def picture(visitor: Visitor, name: str) -> None:
@@ -155,6 +158,36 @@ def take(request: pytest.FixtureRequest) -> Callable[[Visitor, str], None]:
             visitor.picture(PICTURES / f"{name}.png")
 
     return picture
+
+
+@pytest.fixture
+def judge(take: Take) -> Judge:
+    """``judge(visitor, name)`` is everything that the page in front of the visitor must fulfil."""
+
+    def page_is_good(visitor: Visitor, name: str) -> None:
+        page = visitor.page
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")  # no colour is half way when axe looks
+        take(visitor, f"light-{name}")
+        assert _barriers(visitor, {}) == [], name
+        page.emulate_media(color_scheme="dark")
+        take(visitor, f"dark-{name}")
+        assert _barriers(visitor, {"runOnly": ["color-contrast"]}) == [], f"{name} in the dark"
+        page.emulate_media(color_scheme="light")
+        assert page.locator("h1").count() == 1, name
+        # 320 pixels are also what 1280 pixels at 400 % zoom leave, and 640 at 200 %
+        for width in (640, 320):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert visitor.is_too_wide() <= 0, f"{name} is too wide at {width}"
+        take(visitor, f"narrow-{name}")
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+    return page_is_good
+
+
+def _barriers(visitor: Visitor, options: dict[str, object]) -> list[str]:
+    """What axe finds: the rule and the elements that break it."""
+    found = Axe().run(visitor.page, options={"resultTypes": ["violations"], **options}).response["violations"]
+    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Response
 
 from shop.config import PROJECT
+from tests.browser.conftest import Judge
 from tests.browser.rows import change_price, only_order, page_of
 from tests.browser.visitor import Visitor
 from tests.cashier.parts import Cashier
@@ -18,38 +16,6 @@ from tests.cashier.parts import Cashier
 FLASK, REDIS, SQL = "Flask Web 开发实战", "Redis 实战：缓存、会话与限流", "SQL 与关系数据库"
 DEGREE = "Python 全栈开发工程师"
 HEAVIEST = 100_000  # bytes, compressed; a page with its style sheet and scripts
-Take = Callable[[Visitor, str], None]
-Judge = Callable[[Visitor, str], None]
-
-
-@pytest.fixture
-def judge(take: Take) -> Judge:
-    """``judge(visitor, name)`` is everything that the page in front of the visitor must fulfil."""
-
-    def page_is_good(visitor: Visitor, name: str) -> None:
-        page = visitor.page
-        page.emulate_media(color_scheme="light", reduced_motion="reduce")  # no colour is half way when axe looks
-        take(visitor, f"light-{name}")
-        assert _barriers(visitor, {}) == [], name
-        page.emulate_media(color_scheme="dark")
-        take(visitor, f"dark-{name}")
-        assert _barriers(visitor, {"runOnly": ["color-contrast"]}) == [], f"{name} in the dark"
-        page.emulate_media(color_scheme="light")
-        assert page.locator("h1").count() == 1, name
-        # 320 pixels are also what 1280 pixels at 400 % zoom leave, and 640 at 200 %
-        for width in (640, 320):
-            page.set_viewport_size({"width": width, "height": 800})
-            assert visitor.is_too_wide() <= 0, f"{name} is too wide at {width}"
-        take(visitor, f"narrow-{name}")
-        page.set_viewport_size({"width": 1280, "height": 900})
-
-    return page_is_good
-
-
-def _barriers(visitor: Visitor, options: dict[str, object]) -> list[str]:
-    """What axe finds: the rule and the elements that break it."""
-    found = Axe().run(visitor.page, options={"resultTypes": ["violations"], **options}).response["violations"]
-    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
 
 
 def test_pages_for_strangers(visitor: Visitor, judge: Judge) -> None:

@@ -103,6 +103,16 @@ def test_a_list_that_no_link_of_ours_leads_to_is_not_found(person: Person, query
     assert person.get(f"/orders?{query}").status_code == 404
 
 
+@pytest.mark.parametrize("number", ["%00", "A%00B", "%EF%BC%91", "x" * 33, "%F0%9F%90%8D"])
+def test_an_order_that_cannot_be_one_is_not_found(person: Person, number: str) -> None:
+    at_home(person, a_student())
+    for path in ("", "/receipt", "/refunds", "/refunds?detail=1"):
+        assert person.get(f"/orders/{number}{path}").status_code == 404
+    for path in ("/cart", "/refunds", f"/refunds/{number}/withdrawal", f"/refunds/R{number * 2}/withdrawal"):
+        answer = person.post(f"/orders/{number}{path}", {"detail": 1, "reason": "x"})
+        assert answer.status_code in (404, 405), path  # Werkzeug looks at the method before the number
+
+
 @pytest.mark.parametrize("q", ["%00", "%", "_", "\\", "'\"<script>", "%ED%A0%80", "x" * 5000, "１２３"])
 def test_whatever_is_searched_for_is_answered(person: Person, q: str) -> None:
     at_home(person, a_student())
@@ -225,7 +235,12 @@ def test_late_money_is_told_in_one_sentence_with_what_happens_next(person: Perso
     page = at_home(person, student).get(f"/orders/{number}").text
     assert "这一单结束之后收到了 100.00 元，没有用上。" in page
     assert "正在原路退回您的支付宝" in page
-    assert "订单结束后收到 100.00 元，没有用上" in timeline_of(page)
+    assert timeline_of(page)[-2:] == ["订单结束后收到 100.00 元，没有用上", "没有用上的 100.00 元正在退回"]
+    refunds.send_due()
+    page = person.get(f"/orders/{number}").text
+    assert "已原路退回您的支付宝" in page
+    assert timeline_of(page)[-1] == "没有用上的 100.00 元已原路退回"
+    assert_audit_clean()
 
 
 def test_money_of_a_wrong_amount_is_told_too(person: Person) -> None:
