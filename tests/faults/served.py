@@ -1,7 +1,8 @@
 """``wsgi:app`` for a server that is held up or killed on purpose.
 
 It waits longer for a lock than people do, as a barrier on a busy machine takes its time. And it dies, as by kill -9,
-where the file named in ``DIE_AT_FILE`` says: before a write to the table named there, or ("commit") after a commit.
+where the file named in ``DIE_AT_FILE`` says: before a write to the table named there, or after a commit ("commit"; the
+third is "commit commit commit").
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def _before(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None
 @event.listens_for(Session, "after_commit")
 def _after(_session: Session) -> None:
     _die_at("commit")
+    if _file.exists() and _file.read_text().startswith("commit "):
+        _file.write_text(_file.read_text().removeprefix("commit "))
 
 
 def _die_at(place: str) -> None:
