@@ -1,4 +1,4 @@
-"""``flask payments reconcile DATE``: Alipay's bill of a day against the shop's books."""
+"""``flask payments``: money that waits for a person, and Alipay's bill of a day against the shop's books."""
 
 from __future__ import annotations
 
@@ -9,12 +9,75 @@ from datetime import datetime
 import click
 from flask.cli import AppGroup
 
+from shop import clock
+from shop.errors import NotFound, NotYourTurn
 from shop.models import ReconciliationDifference
 from shop.money import to_yuan
-from shop.services import reconciliation
+from shop.services import payment, reconciliation, troubles
+from shop.services.payment import Answer
+from shop.services.troubles import Case
 from shop.wording import say
 
-commands = AppGroup("payments", help="Payments and Alipay's bills.")
+ACTOR = "command line"
+SAYS = {
+    Answer.PAID: "paid, and booked.",
+    Answer.UNPAID: "Alipay waits for the buyer.",
+    Answer.NOT_EXIST: "nobody has begun to pay.",
+    Answer.CLOSED: "closed without a payment, or refunded in full at Alipay.",
+    Answer.MISFIT: "paid, but not what was asked for; see `flask payments list --trouble`.",
+    Answer.UNKNOWN: "Alipay gave no answer that can be believed; ask again later.",
+}
+
+commands = AppGroup("payments", help="Payments, money without a home, Alipay's bills.")
+
+
+@commands.command("list")
+@click.option("--trouble", "is_trouble", is_flag=True, required=True, help="What waits for a person.")
+def list_trouble(is_trouble: bool) -> None:
+    """Money that goes back, refunds that failed, and money that fits no order, oldest first."""
+    found = troubles.cases()
+    for case in found:
+        click.echo(_case(case))
+    click.echo(f"{len(found)} cases.")
+
+
+def _case(case: Case) -> str:
+    since = f"{clock.local(case.since):%Y-%m-%d %H:%M}"
+    order = f"order {case.order_number}" if case.order_number else "no order"
+    parts = (case.number, since, say(case.says, "en"), f"{to_yuan(case.amount_fen)} yuan", order, case.detail)
+    return "  ".join(part for part in parts if part)
+
+
+@commands.command("settle")
+@click.argument("number", metavar="OUT_TRADE_NO")
+@click.option("--reason", help="Also close what is open about it, because of this.")
+def settle(number: str, reason: str | None) -> None:
+    """Ask Alipay about an attempt now and book what it says; with a reason, close what people have settled."""
+    answer = payment.ask(number)
+    click.echo(f"{number}: {SAYS[answer]}")
+    if reason:
+        click.echo(f"{troubles.close(number, actor=ACTOR, reason=reason)} cases closed.")
+    if answer is Answer.UNKNOWN and not reason:
+        sys.exit(1)
+
+
+@commands.command("refund")
+@click.argument("number", metavar="OUT_TRADE_NO")
+@click.option("--reason", required=True, help="Why; kept with the refund.")
+def refund(number: str, reason: str) -> None:
+    """Send back odd money that came for an attempt: a wrong amount, or a second trade.
+
+    Late and double money goes back by itself, a failed refund by `flask refunds retry`.
+    """
+    try:
+        made = troubles.send_back(number, actor=ACTOR, reason=reason)
+    except NotFound:
+        raise click.ClickException(f"no odd money came for {number}.") from None
+    except NotYourTurn:
+        raise click.ClickException(f"the money that came for {number} is on its way back already.") from None
+    click.echo(
+        f"{made.out_request_no}: {to_yuan(made.amount_fen)} yuan; the job runner or `flask refunds send` sends it."
+    )
 
 
 @commands.command("reconcile")

@@ -43,6 +43,18 @@ def _opened(line: Delivered) -> Message:
     return Message(MessageType.COURSE_ENROLMENT, text, facts, link, is_mailed=False)  # the order's letter names it
 
 
+def goes_back(session: Session, order: Order, amount_fen: int, *, is_double: bool) -> None:
+    """Money that the order could not use is on its way back; nobody has to ask for it."""
+    text = (
+        _("订单 %(order)s 收到第二次付款 %(amount)s 元，多付的钱将由支付宝原路退回，不需要申请。")
+        if is_double
+        else _("订单 %(order)s 结束之后收到付款 %(amount)s 元，订单已不能恢复，这笔钱将由支付宝原路退回，不需要申请。")
+    )
+    facts = {"order": order.order_number, "amount": to_yuan(amount_fen)}
+    message = Message(MessageType.ORDER, text, facts, f"/orders/{order.order_number}")
+    messages.tell_all(session, order.account_id, [message])
+
+
 def ended(session: Session, order: Order) -> None:
     """Cancelled or timed out; whoever cancels sees it on the page, and gets no letter about it."""
     message = Message(

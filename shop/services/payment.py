@@ -46,7 +46,7 @@ class Returned:
 
     order_number: str
     account_id: int
-    is_open: bool  # the attempt still waits for money: a query is worth its while
+    is_unpaid: bool  # no money is known yet, whatever became of the order: a query is worth its while
 
 
 _payment = Payment.__table__.c
@@ -119,11 +119,11 @@ def ask(out_trade_no: str) -> Answer:
 def returned_from(out_trade_no: str) -> Returned | None:
     """What a buyer who comes back from this attempt should see; None for an attempt that is not ours."""
     row = db.session.execute(
-        select(Order.order_number, Order.account_id, Payment.state)
+        select(Order.order_number, Order.account_id, Payment.trade_no)
         .join(Payment.order)
         .where(Payment.out_trade_no == out_trade_no)
     ).first()
-    return Returned(row.order_number, row.account_id, row.state is PaymentState.OPEN) if row else None
+    return Returned(row.order_number, row.account_id, row.trade_no is None) if row else None
 
 
 def _apply(session: Session, trade: Trade, found_by: str, now: datetime) -> Ruling:
@@ -188,6 +188,8 @@ def _book(session: Session, order: Order, attempt: Payment, trade: Trade, now: d
         attempt.state = PaymentState.SURPLUS
         session.flush()
         refunds.give_back(session, attempt, cause=cause, amount_fen=attempt.amount_fen, reason=problem, now=now)
+        is_double = cause is RefundCause.DOUBLE
+        order_messages.goes_back(session, order, attempt.amount_fen, is_double=is_double)
         return Ruling(NoticeVerdict.APPLIED, f"goes back: {problem}", attempt.id)
     attempt.state = PaymentState.PAID
     order.payment_number = trade.trade_no

@@ -391,10 +391,10 @@ def give_back(
 ) -> Refund:
     """Return money that its order cannot use, without anybody asking, in the caller's transaction.
 
-    Approved from the start; its number follows from the attempt (``R…LATE``, ``R…DOUBLE``, ``R…WRONG``), so that it
+    Approved from the start; its number follows from the attempt (``R…LATE``, ``R…DOUBLE``, ``R…WRONG1``), so that it
     exists once however often the money is heard of: the same call again returns the row that is there.
     """
-    number = f"R{payment.out_trade_no}{NUMBER_ENDS[cause]}"
+    number = f"R{payment.out_trade_no}{NUMBER_ENDS[cause]}{trouble.id if trouble else ''}"
     if known := _by_number(session, number):
         return known
     refund = Refund(

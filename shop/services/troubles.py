@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, joinedload
 
-from shop.enums import TroubleKind
+from shop import clock
+from shop.enums import RefundCause, RefundState, TroubleKind
+from shop.errors import NotFound, NotYourTurn
+from shop.extensions import db, unit_of_work
 from shop.gateways.alipay import Trade
-from shop.models import Trouble
+from shop.models import AuditLog, Order, Payment, Refund, Trouble
+from shop.services import refunds
+from shop.services.audit_queries import waiting
+from shop.services.locks import lock_order
+
+REFUNDABLE = (TroubleKind.WRONG_AMOUNT, TroubleKind.SECOND_TRADE)  # money that came for an attempt of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing for a person to look at: what it is, about which attempt or refund, of which order, since when."""
+
+    says: str  # in Chinese, a text of the catalogue
+    number: str
+    order_number: str | None
+    amount_fen: int
+    since: datetime
+    detail: str = ""
 
 
 def note(
@@ -45,3 +67,140 @@ def note(
     session.add(trouble)
     session.flush()
     return trouble
+
+
+# ---------------------------------------------------------------- the desk
+
+
+def cases() -> list[Case]:
+    """Everything that waits for a person, oldest first: money that goes back, refunds that failed, odd money."""
+    found = [*_at_the_desk(), *_failed_refunds(), *_open()]
+    return sorted(found, key=lambda case: case.since)
+
+
+def _at_the_desk() -> Sequence[Case]:
+    payments = db.session.scalars(
+        select(Payment).where(Payment.id.in_(waiting.money_at_the_desk())).options(joinedload(Payment.order))
+    )
+    return [
+        Case(
+            payment.state.chinese,
+            payment.out_trade_no,
+            payment.order.order_number,
+            payment.amount_fen,
+            payment.paid_time or payment.created_time,
+        )
+        for payment in payments
+    ]
+
+
+def _failed_refunds() -> Sequence[Case]:
+    failed = db.session.scalars(
+        select(Refund).where(Refund.state == RefundState.FAILED).options(joinedload(Refund.order))
+    )
+    return [
+        Case(
+            refund.state.chinese,
+            refund.out_request_no,
+            refund.order.order_number,
+            refund.amount_fen,
+            refund.requested_time,
+            refund.error,
+        )
+        for refund in failed
+    ]
+
+
+def _open() -> Sequence[Case]:
+    rows = db.session.execute(
+        select(Trouble, Order.order_number)
+        .outerjoin(Trouble.payment)
+        .outerjoin(Payment.order)
+        .where(Trouble.resolved_time.is_(None))
+    )
+    return [
+        Case(
+            trouble.kind.chinese, trouble.out_trade_no, number, trouble.amount_fen, trouble.found_time, trouble.trade_no
+        )
+        for trouble, number in rows
+    ]
+
+
+def send_back(out_trade_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> Refund:
+    """Return the odd money that came for one of our attempts, by the trade it came with.
+
+    Raises NotFound for an attempt without such money, NotYourTurn when it is on its way back already.
+    """
+    with unit_of_work() as session:
+        trouble = session.scalars(
+            select(Trouble)
+            .where(
+                Trouble.out_trade_no == out_trade_no,
+                Trouble.kind.in_(REFUNDABLE),
+                Trouble.payment_id.is_not(None),
+                Trouble.resolved_time.is_(None),
+            )
+            .order_by(Trouble.id)
+        ).first()
+        if trouble is None or trouble.payment_id is None:
+            raise NotFound
+        payment = session.get_one(Payment, trouble.payment_id)
+        lock_order(session, payment.order_id)
+        if session.scalar(select(Refund.id).where(Refund.trouble_id == trouble.id)) is not None:
+            raise NotYourTurn
+        now = clock.now()
+        refund = refunds.give_back(
+            session,
+            payment,
+            cause=RefundCause.WRONG_AMOUNT,
+            amount_fen=trouble.amount_fen,
+            reason=reason,
+            now=now,
+            trouble=trouble,
+        )
+        _log(session, trouble, "refund", actor, reason, handler_id, now)
+        return refund
+
+
+def close(out_trade_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> int:
+    """Note that people have settled what was open about this attempt; how much that was. Moves nothing."""
+    now = clock.now()
+    with unit_of_work() as session:
+        found = session.scalars(
+            select(Trouble).where(Trouble.out_trade_no == out_trade_no, Trouble.resolved_time.is_(None))
+        ).all()
+        for trouble in found:
+            trouble.resolved_time, trouble.resolution, trouble.handler_id = now, reason[:255], handler_id
+            _log(session, trouble, "close", actor, reason, handler_id, now)
+        return len(found)
+
+
+def close_found() -> dict[str, int]:
+    """Close what has explained itself: a trade that was unknown when its message overtook our own commit (F45)."""
+    now = clock.now()
+    known = select(Payment.id).where(Payment.out_trade_no == Trouble.out_trade_no, Payment.trade_no == Trouble.trade_no)
+    with unit_of_work() as session:
+        closed = session.execute(
+            update(Trouble)
+            .where(Trouble.kind == TroubleKind.UNKNOWN_TRADE, Trouble.resolved_time.is_(None), known.exists())
+            .values(resolved_time=now, resolution="booked since"),
+            execution_options={"synchronize_session": False},
+        )
+        return {"closed": closed.rowcount}  # type: ignore[attr-defined]
+
+
+def _log(
+    session: Session, trouble: Trouble, action: str, actor: str, reason: str, handler_id: int | None, now: datetime
+) -> None:
+    session.add(
+        AuditLog(
+            account_id=handler_id,
+            actor=actor,
+            action=f"trouble {action}",
+            subject_table="trouble",
+            subject_id=trouble.id,
+            after={"kind": int(trouble.kind), "amount_fen": trouble.amount_fen, "out_trade_no": trouble.out_trade_no},
+            reason=reason[:255],
+            date=now,
+        )
+    )

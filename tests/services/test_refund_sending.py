@@ -390,12 +390,12 @@ def test_money_of_a_wrong_amount_goes_back_by_its_own_trade(alipay: Cashier, stu
             now=clock.now(),
             trouble=trouble,
         )
-    assert refunds.send(f"R{number}01WRONG") is Outcome.DONE
+    assert refunds.send(f"R{number}01WRONG{trouble.id}") is Outcome.DONE
     assert alipay.trade(f"{number}01")["refunded_amount"] == "99.99"
     assert the_order(number).status is OrderStatus.PENDING
     closed = db.session.get_one(Trouble, trouble.id, populate_existing=True)
     assert closed.resolved_time is not None
-    assert closed.resolution == f"R{number}01WRONG"
+    assert closed.resolution == f"R{number}01WRONG{trouble.id}"
 
 
 # ---------------------------------------------------------------- begun at Alipay
