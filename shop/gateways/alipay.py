@@ -40,8 +40,8 @@ METHODS = {
     PaymentMethod.PAGE: ("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY"),
     PaymentMethod.WAP: ("alipay.trade.wap.pay", "QUICK_WAP_WAY"),  # the SDK's own value is wrong (alipay.md 1.2)
 }
-# Alipay will not carry out these refunds as they are asked for (alipay.md 4.5). Every other no is Unknown: once it has
-# an outage or our configuration behind it, the same request may succeed.
+# Alipay will not carry out these refunds as they are asked for (alipay.md 4.5). Every other no is Unknown: it
+# has an outage or our configuration behind it, or (DISCORDANT_REPEAT_REQUEST) only the refund query tells what is so.
 SHORT_OF_MONEY = ("ACQ.SELLER_BALANCE_NOT_ENOUGH", "ACQ.REFUND_CHARGE_ERROR")  # until the account is topped up
 NOT_REFUNDED = (
     *SHORT_OF_MONEY,
@@ -305,8 +305,6 @@ class Alipay:
         sub_code = str(answer.get("sub_code", ""))
         if sub_code in NOT_REFUNDED:
             return RefundAnswer(is_moved=False, refusal=sub_code)
-        if sub_code == "ACQ.DISCORDANT_REPEAT_REQUEST":  # the number is known there: the refund query tells of what
-            return RefundAnswer(is_moved=False)
         self._expect_success(answer)
         if answer.get("trade_no") != trade_no:
             raise Unknown("an answer about something else")

@@ -168,6 +168,19 @@ def test_what_went_back_at_alipay_cannot_be_asked_for_again(app: Flask, alipay: 
     assert at_alipay(alipay, number) == 6_000 + 5_000
 
 
+def test_lines_that_fit_one_by_one_may_not_fit_together(app: Flask, alipay: Cashier) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(6_000), a_course(6_000)])
+    by_hand(alipay, number, "30.00", "byhand1")
+    note(number, "byhand1")
+    assert refunds.send("byhand1") == "done"
+    assert [line.why_not for line in refunds.options(student.id, number).lines] == ["", ""]
+    with pytest.raises(NotRefundable):
+        asked(student, number, 0, 1)
+    alipay.move_clock(4)
+    refunded(alipay, student, number, 0)
+
+
 def test_money_that_went_back_at_alipay_meanwhile_is_seen_at_the_decision(app: Flask, alipay: Cashier) -> None:
     student = a_student()
     number, _ = two_courses(alipay, student)
