@@ -27,7 +27,7 @@ def alipay_return() -> Response | tuple[str, int]:
         return render_template("payment/returned.html"), 200
     logs.bind(out_trade_no=out_trade_no)
     returned = payment.returned_from(out_trade_no)
-    if returned and returned.is_open:
+    if returned and returned.is_unpaid:
         payment.ask(out_trade_no)
     if returned and returned.account_id == current_user.id:
         return redirect(url_for("orders.page", order_number=returned.order_number, returned=1))
