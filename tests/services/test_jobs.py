@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,15 +22,14 @@ from shop import clock, create_app
 from shop.config import PROJECT, Settings
 from shop.enums import CouponStatus, EnrolmentStatus, MailState, OrderStatus
 from shop.extensions import db, unit_of_work
-from shop.models import Account, CouponRecord, EnrolledCourse, JobRun, Mail
+from shop.models import Account, CouponRecord, EnrolledCourse, JobRun, Mail, OrderDetail
 from shop.services import audit, batches, coupons, enrolments, job_runs, orders
 from tests.audit import assert_audit_clean
-from tests.builders import a_claimed, a_course, a_student
+from tests.builders import a_claimed, a_course, a_student, today_in_shanghai
 from tests.cashier.parts import Cashier, until
 from tests.faults.barrier import beside_the_shop
 from tests.faults.processes import KEPT
-from tests.faults.purchase import an_unpaid_order, pay_unheard, the_order
-from tests.purchases import enrolled
+from tests.faults.purchase import an_unpaid_order, count, pay_unheard, the_order
 from tests.services.test_audit import pay, place
 
 TOKEN = {"Authorization": "Bearer token-of-the-tests"}
@@ -123,13 +122,14 @@ def test_metrics_tell_what_waits_for_people(app: Flask, alipay: Cashier) -> None
         # The plan is dearer now: late money cannot revive the order.
         session.execute(update(type(course.policies[0])).values(price_fen=10_000))
     pay(late)
+    letters = count(Mail)  # about the purchase
     with unit_of_work() as session:
         for number, state in enumerate((MailState.WAITING, MailState.WAITING, MailState.UNCERTAIN)):
             session.add(Mail(address="a@example.com", subject="s", body="b", message_id=str(number), state=state))
     assert audit.store()["findings"] == 0
     now = shown(app)
     assert [now[name] for name in gauges] == [1, 9_900, 0, 0]
-    assert (now['shop_letters{state="waiting"}'], now['shop_letters{state="uncertain"}']) == (2, 1)
+    assert (now['shop_letters{state="waiting"}'], now['shop_letters{state="uncertain"}']) == (letters + 2, 1)
     assert now["shop_audit_findings"] == 0
     assert_audit_clean()
 
@@ -251,20 +251,38 @@ def test_a_coupon_that_somebody_works_on_is_left_for_the_next_run(app: Flask) ->
     assert coupons.expire_due(now) == {"expired": 1}
 
 
+def a_purchase(student: Account, *, ends: int) -> int:
+    """The id of access that was bought and paid for, and ends so many days from today."""
+    order = place(student, a_course(), money_fen=10_000)
+    pay(order)
+    last = today_in_shanghai() + ends * DAY
+    row = EnrolledCourse
+    with unit_of_work() as session:
+        line = session.scalars(select(OrderDetail.id).where(OrderDetail.order_id == order.id)).one()
+        access = session.scalars(select(row.id).where(row.order_detail_id == line)).one()
+        dates = {"valid_begin_date": last - 30 * DAY, "valid_end_date": last}
+        session.execute(update(row).where(row.id == access).values(dates))
+    return access
+
+
 def test_a_purchase_expires_after_its_last_day_unless_it_was_refunded(app: Flask) -> None:
     student, now = a_student(), clock.now()
-    over = enrolled(student, a_course(), begins=-30, ends=-1)
-    last_day = enrolled(student, a_course(), begins=-30, ends=0)
-    refunded = enrolled(student, a_course(), begins=-30, ends=-1, closed_time=now - DAY)
-    ids = [over.id, last_day.id, refunded.id]
+    over, last_day, refunded = (a_purchase(student, ends=days) for days in (-1, 0, -1))
+    with unit_of_work() as session:
+        session.execute(update(EnrolledCourse).where(EnrolledCourse.id == refunded).values(closed_time=now))
     assert enrolments.expire_due(now) == {"expired": 1}
     assert enrolments.expire_due(now) == {"expired": 0}
     rows = dict(db.session.execute(select(EnrolledCourse.id, EnrolledCourse.status)).all())
-    assert [rows[i] for i in ids] == [EnrolmentStatus.EXPIRED, EnrolmentStatus.OPEN, EnrolmentStatus.OPEN]
+    assert [rows[i] for i in (over, last_day, refunded)] == [
+        EnrolmentStatus.EXPIRED,
+        EnrolmentStatus.OPEN,
+        EnrolmentStatus.OPEN,
+    ]
 
 
 def test_a_day_ends_at_midnight_in_shanghai(app: Flask) -> None:
-    purchase = enrolled(a_student(), a_course())
-    last: date = purchase.valid_end_date
+    a_purchase(a_student(), ends=3)
+    last = today_in_shanghai() + 3 * DAY
     assert enrolments.expire_due(clock.end_of_day(last)) == {"expired": 0}
     assert enrolments.expire_due(clock.start_of_day(last + DAY)) == {"expired": 1}
+    assert_audit_clean()
