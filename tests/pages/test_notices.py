@@ -16,6 +16,7 @@ from shop.extensions import db
 from shop.gateways.settlement_store import Pick, Settlement
 from shop.models import EnrolledCourse, EnrolledDegreeCourse, Order, Payment, PaymentNotice, Product, StudyRecord
 from shop.services import attempts, checkout, orders
+from tests.audit import assert_audit_clean
 from tests.builders import a_course, a_degree, a_student, plan_of
 from tests.cashier.parts import Cashier, fetch, until
 from tests.person import Person
@@ -334,3 +335,13 @@ def test_a_signed_amount_that_is_no_amount_is_stored_refused(bought: Bought, val
     bought.alipay.control("messages", {"out_trade_no": bought.out_trade_no, "set": fields})
     assert bought.answers()[-1] == (400, "fail")
     assert [verdict for verdict, _ in bought.verdicts()] == [NoticeVerdict.REFUSED]
+
+
+def test_the_return_from_an_old_page_finds_late_money(bought: Bought, person: Person) -> None:
+    """F61: the order has ended, no notice comes, and the buyer comes back from the page that was still open."""
+    orders.cancel(bought.student.id, bought.number)
+    bought.alipay.fault("notify_lost", times=8)
+    page = person.sign_in(bought.student.username).follow_return(bought.pay()["return_url"])
+    assert 'data-status="0"' in page.text
+    assert bought.order.status is OrderStatus.PAID and enrolments() == 1
+    assert_audit_clean()
