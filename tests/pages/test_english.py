@@ -27,6 +27,9 @@ from shop.models import (
     Scholarship,
     Teacher,
 )
+from shop.services import orders, refunds
+from tests import refunding
+from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_coupon, a_course, a_degree, a_student, today_in_shanghai
 from tests.cashier.parts import Cashier, fetch
 from tests.pages.test_learning import ANSWERS
@@ -242,6 +245,59 @@ def test_orders_that_end_unpaid_are_english(reader: Person, alipay: Cashier) -> 
     english(reader.follow(reader.post(f"{here}/cancellation")))
     english(reader.post(f"{here}/payments"), 409)
     english(reader.get(reader.get("/settlement").location))
+
+
+def test_pages_after_the_sale_are_english(reader: Person, alipay: Cashier) -> None:
+    """Every end of an order, the way of the money back, buying again, the statement and the wallet."""
+    student, first, second = a_student(beli=50), a_course(59_900), a_course(12_200)
+    bound, site = a_claimed(student, first, flat=4_000), a_claimed(student, flat=20_000, above=50_000)
+    number = refunding.bought(
+        alipay, student, [first, second], coupons={first.id: bound.id}, site_coupon=site.id, beli=50
+    )
+    unpaid = refunding.placed(student, [a_course(), a_degree()])
+    translate_data()
+    reader.sign_in(student.username)
+    here, line = f"/orders/{number}", refunding.lines_of(number)[0].id
+    visit(reader, [here, f"{here}/receipt", f"{here}/refunds", f"{here}/refunds?detail={line}", "/orders?q=nowhere"])
+    english(reader.get(f"{here}/refunds?detail=x"), 422)
+    english(reader.post(f"{here}/refunds", {"detail": line, "reason": ""}), 422)
+    english(reader.post(f"{here}/refunds", {"reason": "why"}), 409)
+    ask = {"detail": line, "reason": "no time"}
+    english(reader.follow(reader.post(f"{here}/refunds", ask)))
+    visit(reader, [f"{here}/refunds", "/orders?status=2", "/learning"])
+    english(reader.follow(reader.post(f"{here}/refunds/R{number}01/withdrawal")))
+    english(reader.follow(reader.post(f"{here}/refunds", ask)))
+    refunds.approve(f"R{number}02", actor="clerk", reason="yes")
+    visit(reader, [here])
+    assert refunds.send(f"R{number}02") == "done"
+    visit(reader, [here, f"{here}/receipt", f"{here}/refunds"])
+    alipay.move_clock(4)
+    refunding.refunded(alipay, student, number, 1)
+    off_sale(first)
+    translate_data()
+    visit(reader, [here, "/orders", "/account/beli", "/account/beli?type=3", "/account/coupons"])
+    english(reader.follow(reader.post(f"{here}/cart")))
+    visit(reader, [f"/orders/{unpaid}", "/account/coupons"])
+    assert CHINESE.search(reader.get("/account/beli.csv", buffered=True).text) is None
+    assert_audit_clean()
+
+
+def test_money_that_an_order_cannot_use_is_told_in_english(reader: Person, alipay: Cashier) -> None:
+    student, course = a_student(), a_course()
+    number = refunding.placed(student, [course])
+    cashier_page = str(orders.pay_again(student.id, number))
+    orders.cancel(student.id, number)
+    off_sale(course)
+    fetch(cashier_page)
+    alipay.pay(f"{number}01")
+    translate_data()
+    reader.sign_in(student.username)
+    page = english(reader.get(f"/orders/{number}"))
+    assert "It is on its way back to your Alipay" in page.text
+    refunds.send_due()
+    page = english(reader.get(f"/orders/{number}"))
+    assert "It went back to your Alipay on" in page.text
+    assert_audit_clean()
 
 
 def test_order_keeps_its_plan_in_chinese_and_shows_it_in_english(reader: Person) -> None:
