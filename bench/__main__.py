@@ -1,6 +1,6 @@
 """``bin/bench``: all that is measured, or with ``--quick`` a first look at it.
 
-python -m bench [--quick] [pages|big|pricing …]
+python -m bench [--quick] [pages|big|audit|pricing …]
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import logging
 
-from bench import apart, big, pricing, table
+from bench import apart, audit, big, pricing, table
 from bench.parts import on_embedded_parts, on_servers
 from bench.requests import Bench
 
 WARM_UP = 24
-PARTS = ("pages", "big", "pricing")
+PARTS = ("pages", "big", "audit", "pricing")
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
         parser.error(f"unknown part: {', '.join(sorted(unknown))}")
     logging.disable(logging.INFO)  # the parts' own log lines; the shop that is measured writes its to a file
     for name in given.parts or PARTS:
-        {"pages": _pages, "big": _big, "pricing": lambda _quick: pricing.main()}[name](given.quick)
+        {"pages": _pages, "big": _big, "audit": _audit, "pricing": lambda _quick: pricing.main()}[name](given.quick)
 
 
 def _pages(quick: bool) -> None:
@@ -41,6 +41,10 @@ def _pages(quick: bool) -> None:
 
 def _big(quick: bool) -> None:
     big.main((1_000, 100_000) if quick else (1_000, 1_000_000))
+
+
+def _audit(quick: bool) -> None:
+    audit.main(100_000 if quick else 1_000_000)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,13 @@ def on_servers() -> Iterator[Side]:
 
 
 @contextmanager
+def on_database() -> Iterator[dict[str, str]]:
+    """PostgreSQL alone, empty: the environment of a shop that needs no more."""
+    with _folder() as folder, postgresql(folder) as (database_url, _):
+        yield {"INSTANCE_DIR": str(folder), "DATABASE_URL": database_url, "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+@contextmanager
 def on_embedded_parts() -> Iterator[Side]:
     """SQLite and the embedded Redis, as ``bin/run`` starts them."""
     with _folder() as folder:
