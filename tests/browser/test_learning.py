@@ -6,9 +6,12 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from shop.models import CourseSection
+from shop.models import Account, CourseSection, EnrolledDegreeCourse, Product
+from tests.browser.conftest import Judge
 from tests.browser.rows import now_stored, page_of
 from tests.browser.visitor import Visitor
+from tests.cashier.parts import Cashier
+from tests.refunding import asked, bought
 
 DEGREE = "Python 全栈开发工程师"
 
@@ -48,6 +51,27 @@ def test_a_degree_opens_its_first_module_after_the_form(visitor: Visitor) -> Non
     lesson.click()
     expect(visitor.page).to_have_url(re.compile("/learning/sections/"))
     visitor.sees("课程目录")
+
+
+def test_what_is_asked_back_rests_on_every_page(visitor: Visitor, alipay: Cashier, judge: Judge) -> None:
+    """A degree and a course of one order: no lesson and no form is offered, and each page says why."""
+    course = page_of("Flask Web 开发实战")
+    ids = [int(path.rsplit("/", 1)[1]) for path in (page_of(DEGREE), course)]
+    products = [now_stored().get_one(Product, product_id) for product_id in ids]
+    zoro = now_stored().query(Account).filter_by(username="zoro").one()
+    asked(zoro, bought(alipay, zoro, products))
+    degree = now_stored().query(EnrolledDegreeCourse).filter_by(degree_course_id=ids[0]).one()
+    visitor.sign_in("zoro", "compass-3377")
+    for name, path in {
+        "resting": "/learning",
+        "resting-course": f"/learning/courses/{ids[1]}",
+        "resting-degree": f"/learning/degrees/{degree.id}",
+        "resting-product": course,
+    }.items():
+        visitor.open(path)
+        visitor.sees("退费处理中")
+        expect(visitor.main.get_by_text(re.compile("^(去学习|继续学位课|填写报名表)$"))).to_have_count(0)
+        judge(visitor, name)
 
 
 def test_english_says_it_in_english_and_keeps_the_page(visitor: Visitor) -> None:
