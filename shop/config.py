@@ -49,7 +49,7 @@ class Settings:
     order_ttl_minutes: int
     beli_per_yuan: int
     refund_window_days: int
-    mail_url: str = field(repr=False)  # "" = the outbox page only
+    mail_url: str = field(repr=False)  # "" = no mail; the demo shows its letters on a page
     metrics_token: str = field(repr=False)  # "" = /metrics is 404
     media_origins: tuple[str, ...]
     huey_url: str = field(repr=False)  # "" = the database's own queue
@@ -111,7 +111,7 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         order_ttl_minutes=reader.number("ORDER_TTL_MINUTES", 15, 1, LONGEST_TTL),
         beli_per_yuan=reader.number("BELI_PER_YUAN", 1, 1, 100),
         refund_window_days=reader.number("REFUND_WINDOW_DAYS", 7, 0, 365),
-        mail_url=reader.url("MAIL_URL", "", ("smtp", "smtps")),
+        mail_url=reader.mail("MAIL_URL"),
         metrics_token=reader.text("METRICS_TOKEN"),
         media_origins=reader.origins("MEDIA_ORIGINS"),
         huey_url=reader.url("HUEY_URL", "", ("redis", "rediss", "unix", "postgresql", "sqlite")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from shop import keys
+
+MAIL_SENDER = re.compile(r"from=[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", re.ASCII)
 
 
 class EnvReader:
@@ -52,6 +55,13 @@ class EnvReader:
         value = self.text(name, default)
         if value and not _is_url(value, schemes):
             self.faults.append(f"{name} must be a URL that starts with {' or '.join(f'{s}://' for s in schemes)}.")
+        return value
+
+    def mail(self, name: str) -> str:
+        """A mail server with the address that letters come from; "" when not set."""
+        value = self.text(name)
+        if value and not _is_mail_server(value):
+            self.faults.append(f"{name} must be smtp://user:password@host:port?from=address, or smtps://….")
         return value
 
     def origin(self, name: str, default: str) -> str:
@@ -113,6 +123,10 @@ def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
         return False
     has_place = parts.hostname or parts.path if parts.scheme in ("unix", "sqlite") else parts.hostname
     return parts.scheme in schemes and bool(has_place) and not any(c.isspace() for c in value)
+
+
+def _is_mail_server(value: str) -> bool:
+    return _is_url(value, ("smtp", "smtps")) and bool(MAIL_SENDER.fullmatch(urlsplit(value).query))
 
 
 def _is_origin(value: str) -> bool:

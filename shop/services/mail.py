@@ -1,25 +1,39 @@
 """Letters: written in the transaction that they tell about, sent by a job after its commit.
 
-A letter that may have arrived is never sent again by itself.
+A letter is claimed, and the claim committed, before the mail server hears of it. Whoever dies in between leaves it
+claimed: it may have arrived, so it becomes uncertain and is never sent again by itself.
 """
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import Table, bindparam, insert, literal, select
+import structlog
+from sqlalchemy import Table, bindparam, insert, literal, literal_column, select, text, update
 from sqlalchemy.orm import Session
 
 from shop import clock, wording
 from shop.enums import MailState, MessageType
-from shop.extensions import settings
+from shop.extensions import settings, unit_of_work
+from shop.gateways import smtp
 from shop.models import Account, Mail
 from shop.wording import mark as _
 
+MOST_TRIES = 8
+BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720)]  # after each try: 22 hours
+TOO_OLD = timedelta(days=3)  # news that nobody needs any more
+STUCK = timedelta(minutes=10)  # a claim whose process is gone
+BATCH = 200
+LONGEST_RUN = 45.0  # seconds
+log = structlog.get_logger()
+
+_UNSYNCED = {"synchronize_session": False}
 _account = Account.__table__.c
 _COLUMNS = ("account_id", "address", "subject", "body", "message_id", "state", "tries", "next_try_time", "created_time")
 _TO_ACCOUNT = insert(cast(Table, Mail.__table__)).from_select(
@@ -81,3 +95,95 @@ def post(session: Session, account_id: int, letters: Sequence[Letter]) -> None:
 
 def _message_id() -> str:
     return f"<{secrets.token_hex(16)}@{urlsplit(settings().public_url).hostname}>"
+
+
+# ---------------------------------------------------------------- sending
+
+
+def send_due() -> dict[str, int]:
+    """The job "outbox": send what is due, one letter at a time; counts by outcome. Nothing without MAIL_URL.
+
+    Two of them at once never send the same letter.
+    """
+    counts = {"sent": 0, "again": 0, "failed": 0, "uncertain": 0}
+    if not settings().mail_url:
+        return counts
+    counts["uncertain"], counts["failed"] = _give_up(clock.now())
+    server = smtp.Server.from_url(settings().mail_url)
+    end = time.monotonic() + LONGEST_RUN
+    for _number in range(BATCH):
+        claimed = _claim(clock.now())
+        if claimed is None:
+            break
+        counts[_send(server, claimed)] += 1
+        if time.monotonic() > end:
+            break
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A letter that nobody else sends now."""
+
+    id: int
+    tries: int
+    letter: smtp.Letter
+
+
+def _give_up(now: datetime) -> tuple[int, int]:
+    """How many letters are uncertain now, as their sender is gone; and how many have waited too long to be news."""
+    is_unsent = text("state <> 2")  # as ix_mail_unsent says it
+    lost = update(Mail).where(is_unsent, Mail.state == MailState.SENDING, Mail.next_try_time < now - STUCK)
+    old = update(Mail).where(Mail.state == literal_column("0"), Mail.created_time < now - TOO_OLD)
+    with unit_of_work() as session:
+        uncertain = session.execute(
+            lost.values(state=MailState.UNCERTAIN, error="the sender died"), execution_options=_UNSYNCED
+        )
+        failed = session.execute(old.values(state=MailState.FAILED, error="too old"), execution_options=_UNSYNCED)
+        return uncertain.rowcount, failed.rowcount  # type: ignore[attr-defined]
+
+
+def _claim(now: datetime) -> Claimed | None:
+    """The letter that is due longest, claimed in a transaction of its own; ``next_try_time`` is then when it was."""
+    with unit_of_work() as session:
+        found = session.scalars(
+            select(Mail)
+            .where(Mail.state == literal_column("0"), Mail.next_try_time <= now)
+            .order_by(Mail.next_try_time)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).one_or_none()
+        if found is None:
+            return None
+        found.state = MailState.SENDING
+        found.tries += 1
+        found.next_try_time = now
+        letter = smtp.Letter(found.address, found.subject, found.body, found.message_id, found.created_time)
+        return Claimed(found.id, found.tries, letter)
+
+
+def _send(server: smtp.Server, claimed: Claimed) -> str:
+    """Send it and book what came of it: "sent", "again", "failed" or "uncertain"."""
+    try:
+        smtp.send(server, claimed.letter)
+    except smtp.Unsure as error:
+        return _book(claimed, MailState.UNCERTAIN, str(error))
+    except smtp.NotTaken as error:
+        is_over = error.is_final or claimed.tries >= MOST_TRIES
+        return _book(claimed, MailState.FAILED if is_over else MailState.WAITING, str(error))
+    return _book(claimed, MailState.SENT)
+
+
+def _book(claimed: Claimed, state: MailState, error: str = "") -> str:
+    now = clock.now()
+    with unit_of_work() as session:
+        letter = session.get_one(Mail, claimed.id, with_for_update=True)
+        letter.state, letter.error = state, error
+        if state is MailState.SENT:
+            letter.sent_time = now
+            letter.body = ""  # it may hold a link that sets a password; what was told stands in the shop
+        elif state is MailState.WAITING:
+            letter.next_try_time = now + BACK_OFF[claimed.tries - 1]
+    if error:
+        log.warning("mail", mail=claimed.id, state=state.name.lower(), tries=claimed.tries, error=error)
+    return {MailState.SENT: "sent", MailState.WAITING: "again", MailState.FAILED: "failed"}.get(state, "uncertain")

@@ -92,6 +92,11 @@ SPOILED = [
     ("DATABASE_URL", "sqlite://", "DATABASE_URL must be postgresql"),
     ("DATABASE_URL", "no url", "DATABASE_URL must be postgresql"),
     ("REDIS_URL", "http://redis.example", "REDIS_URL must be redis://"),
+    ("MAIL_URL", "http://mail.example?from=shop@mail.example", "MAIL_URL must be smtp://"),
+    ("MAIL_URL", "smtp://mail.example", "MAIL_URL must be smtp://"),
+    ("MAIL_URL", "smtps://mail.example:99999?from=shop@mail.example", "MAIL_URL must be smtp://"),
+    ("MAIL_URL", "smtps://mail.example?from=shop@mail.example&bcc=x@mail.example", "MAIL_URL must be smtp://"),
+    ("MAIL_URL", "smtps://mail.example?from=shop@mail.example%0d%0abcc:x", "MAIL_URL must be smtp://"),
     ("MEDIA_ORIGINS", "https://media.example, media.example/x", "MEDIA_ORIGINS must list origins"),
     ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of"),
 ]
@@ -179,7 +184,9 @@ def test_racing_starters_agree_on_the_demos_secrets(tmp_path: Path):
 
 
 def test_no_secret_is_in_what_is_printed_of_the_settings(sound: dict[str, str]):
-    settings = Settings.from_env(sound | {"METRICS_TOKEN": "secret", "MAIL_URL": "smtp://shop:secret@mail.example"})
+    settings = Settings.from_env(
+        sound | {"METRICS_TOKEN": "secret", "MAIL_URL": "smtp://shop:secret@mail.example?from=shop@mail.example"}
+    )
     shown = repr(settings)
     assert "secret@" not in shown and "kkkk" not in shown and "KEY-----" not in shown and "'secret'" not in shown
 

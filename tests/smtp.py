@@ -1,0 +1,80 @@
+"""A local mail server that does what a test tells it: takes letters, refuses them, or hangs up at a chosen moment."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import cast
+
+ANSWERS = {"EHLO": "250 mail.test", "MAIL": "250 ok", "RCPT": "250 ok", "DATA": "354 go on", "QUIT": "221 bye"}
+HANG_UP = ""  # an answer: the connection ends instead
+END = "END"  # when the letter itself has come
+
+
+class MailServer:
+    """``answers`` maps a command to what is said to it instead; ``END`` is for the letter itself."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answers: dict[str, str] = {}
+        self.letters: list[EmailMessage] = []  # those that came whole, taken or not
+        self.commands: list[str] = []
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(letter["Message-ID"]) for letter in self.letters]
+
+    def answer(self, command: str) -> str:
+        return self.answers.get(command, ANSWERS.get(command, "250 ok"))
+
+
+class _Talk(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        server = cast(_Server, self.server).mail
+        self._say("220 mail.test")
+        while line := self.rfile.readline():
+            server.commands.append(line.decode().strip())
+            command = line.decode().split()[0].upper()
+            if not self._say(server.answer(command)) or command == "QUIT":
+                return
+            if command == "DATA" and server.answer(command).startswith("354"):
+                server.letters.append(self._letter())
+                if not self._say(server.answer(END)):
+                    return
+
+    def _say(self, text: str) -> bool:
+        if text == HANG_UP:
+            return False
+        self.wfile.write(text.encode() + b"\r\n")
+        return True
+
+    def _letter(self) -> EmailMessage:
+        lines = []
+        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+            lines.append(line)
+        return cast(EmailMessage, message_from_bytes(b"".join(lines), policy=default))
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    mail: MailServer
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """The sender hung up."""
+
+
+@contextmanager
+def mail_server() -> Iterator[MailServer]:
+    with _Server(("127.0.0.1", 0), _Talk) as server:
+        server.mail = MailServer(f"smtp://127.0.0.1:{server.server_address[1]}?from=shop@shop.example")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server.mail
+        server.shutdown()
+        thread.join()
