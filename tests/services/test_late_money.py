@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -21,96 +20,34 @@ from shop.enums import (
     TransactionType,
     TroubleKind,
 )
-from shop.extensions import db, unit_of_work
+from shop.extensions import db
 from shop.models import (
     Coupon,
     CouponRecord,
     EnrolledCourse,
     EnrolledDegreeCourse,
     Notification,
-    Order,
     Payment,
     PaymentNotice,
-    Product,
     Refund,
     TransactionRecord,
     Trouble,
 )
 from shop.services import attempts, orders, payment, polling, refunds
-from shop.services.payment import Answer, Ruling
+from shop.services.payment import Answer
 from tests.audit import assert_audit_clean
-from tests.builders import a_claimed, a_course, a_degree, a_student
+from tests.builders import a_course, a_degree, a_student
 from tests.cashier.parts import Cashier, fetch
-from tests.faults.purchase import NOWHERE, balance_of, count
+from tests.deal import BELI, DUE, Deal
+from tests.faults.purchase import balance_of, count
 from tests.purchases import off_sale
 from tests.refunding import bought, placed
-
-BELI = 20
-DUE = 7_000  # fen: a course over 100.00 less 10.00 by coupon and 20 贝里
 
 
 @pytest.fixture(autouse=True)
 def _audited(app: Flask) -> Iterator[None]:
     yield
     assert_audit_clean()
-
-
-class Deal:
-    """An unpaid order that holds a coupon and 贝里; its buyer has Alipay's page open. Alipay's own notices get lost."""
-
-    def __init__(self, alipay: Cashier, product: Product) -> None:
-        alipay.fault("notify_lost", times=None)
-        self.alipay, self.product = alipay, product
-        self.student = a_student(beli=BELI)
-        self.record = a_claimed(self.student, flat=1_000)
-        self.number = placed(self.student, [product], site_coupon=self.record.id, beli=BELI)
-        self.open_page()
-
-    def open_page(self) -> None:
-        page = attempts.pay_url(self.number)
-        assert page
-        fetch(page)
-
-    def attempt(self, number: int = 1) -> str:
-        return f"{self.number}{number:02d}"
-
-    def pay(self, number: int = 1, **how: Any) -> None:
-        self.alipay.pay(self.attempt(number), **how)
-
-    def hear(self, number: int = 1, **changes: str) -> Ruling:
-        """A notice of Alipay about this attempt reaches the shop."""
-        wanted = {"out_trade_no": self.attempt(number), "url": NOWHERE, "set": changes}
-        body = self.alipay.control("messages", wanted)["deliveries"][0]["body"]
-        return payment.receive(attempts.alipay().read_notice(body))
-
-    def cancel(self) -> None:
-        orders.cancel(self.student.id, self.number)
-
-    def time_out(self) -> None:
-        """Alipay says that nobody has begun to pay, a moment before it would say something else."""
-        self.alipay.move_clock(18 * 60)
-        self.alipay.fault("answer_business", method="alipay.trade.query")
-        assert orders.expire_due() == {"ended": 1, "left": 0}
-
-    def replace(self) -> None:
-        """Alipay calls the first attempt closed, which it can still be paid on; the order gets its second."""
-        with unit_of_work() as session:
-            attempts.replace_closed(session, self.order, self.attempt(), clock.now())
-        self.open_page()
-
-    @property
-    def order(self) -> Order:
-        db.session.rollback()
-        db.session.expire_all()
-        return db.session.scalars(select(Order).where(Order.order_number == self.number)).one()
-
-    def payment_of(self, number: int = 1) -> Payment:
-        db.session.rollback()
-        return db.session.scalars(select(Payment).where(Payment.out_trade_no == self.attempt(number))).one()
-
-    def refunded_at_alipay(self, number: int = 1) -> str:
-        amount: str = self.alipay.trade(self.attempt(number))["refunded_amount"]
-        return amount
 
 
 @pytest.fixture
