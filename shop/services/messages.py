@@ -54,6 +54,7 @@ def tell(
     *,
     link: str = "",
     event: str | None = None,
+    is_mailed: bool = True,
 ) -> None:
     """Tell one account something, in the caller's transaction; see ``Message``.
 
@@ -61,7 +62,7 @@ def tell(
     """
     message = Message(kind, content, facts or {}, link)
     told = session.execute(_ONCE[session.get_bind().dialect.name], _row(account_id, message) | {"event": event})
-    if told.first():
+    if told.first() and is_mailed:
         _post(session, account_id, [message])
 
 
