@@ -17,7 +17,7 @@ from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_degree, a_student, plan_of
 from tests.cashier.parts import Cashier, fetch
 from tests.person import Person
-from tests.purchases import a_paid_line, enrolled_in_degree, off_sale
+from tests.purchases import a_paid_line, enrolled_in_degree, off_sale, saved
 from tests.refunding import asked, bought, lines_of, paid, placed, refunded
 from tests.statements import counted
 
@@ -65,6 +65,8 @@ def test_the_list_finds_by_state_number_and_name_and_keeps_the_filters(person: P
     assert (open_number in person.get(f"/orders?q={open_number[4:12].lower()}").text) is True
     found = person.get("/orders?q=100%25").text  # no wildcard
     assert (open_number in found, done in found) == (True, False)
+    assert "data-order=" not in person.get("/orders?q=算法_入门").text
+    assert "data-order=" not in person.get("/orders?q=算%25门").text
     kept = person.get("/orders?status=1&q=算法").text
     assert 'name="status" value="1"' in kept
     assert re.search(r'href="/orders\?status=0&amp;q=[^"]+"', kept)
@@ -281,10 +283,11 @@ def test_buying_again_puts_what_is_still_sold_into_the_cart(person: Person, paid
 
 def test_buying_again_finds_the_plan_of_the_same_length(person: Person) -> None:
     student, course = a_student(), a_course(10_000, 18_000)
-    number = a_paid_line(student, course).order.order_number
-    period = plan_of(course).valid_period
+    line, plan = a_paid_line(student, course), plan_of(course, 1)
+    line.valid_period = period = plan.valid_period
+    number = saved(line).order.order_number
     with unit_of_work() as session:  # the plan is made anew at another price
-        session.execute(sa.delete(PricePolicy).where(PricePolicy.id == plan_of(course).id))
+        session.execute(sa.delete(PricePolicy).where(PricePolicy.id == plan.id))
         session.add(PricePolicy(product_id=course.id, valid_period=period, price_fen=9_000))
     at_home(person, student).post(f"/orders/{number}/cart")
     db.session.rollback()
