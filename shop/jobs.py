@@ -18,7 +18,18 @@ from sqlalchemy.engine import make_url
 
 from shop import clock, create_app
 from shop.config import Settings
-from shop.services import coupons, enrolments, job_runs, nightly, orders, polling, reconciliation, refund_sending
+from shop.services import (
+    coupons,
+    enrolments,
+    job_runs,
+    mail,
+    nightly,
+    orders,
+    polling,
+    reconciliation,
+    refund_sending,
+    reminders,
+)
 from shop.services.job_runs import Counts
 
 When = Callable[[datetime], bool]
@@ -52,13 +63,17 @@ def hourly(minute: int) -> When:
 
 
 EACH_MINUTE = crontab()
+BY_DAY = crontab(minute="30", hour="1-12")  # 9:30 to 20:30 in Shanghai: nobody is reminded at night
 SCHEDULE: tuple[tuple[str, When, Callable[[], Counts]], ...] = (
     ("expire_orders", EACH_MINUTE, orders.expire_due),
     ("poll_payments", EACH_MINUTE, polling.poll_due),
     ("send_refunds", EACH_MINUTE, refund_sending.send_due),
+    ("send_mail", EACH_MINUTE, mail.send_due),
     ("nightly", hourly(0), nightly.run_due),  # at 02:00 in Shanghai; in the other hours for a night that was missed
     ("expire_coupons", hourly(10), lambda: coupons.expire_due(clock.now())),
     ("expire_courses", hourly(20), lambda: enrolments.expire_due(clock.now())),
+    ("remind_of_coupons", BY_DAY, lambda: reminders.of_coupons(clock.now())),
+    ("remind_of_courses", BY_DAY, lambda: reminders.of_courses(clock.now())),
     ("reconcile", hourly(40), lambda: reconciliation.reconcile_due(clock.now())),  # it knows when a bill is ready
 )
 

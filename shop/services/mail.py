@@ -30,7 +30,7 @@ BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 7
 TOO_OLD = timedelta(days=3)  # news that nobody needs any more
 STUCK = timedelta(minutes=10)  # a claim whose process is gone
 BATCH = 200
-LONGEST_RUN = 45.0  # seconds
+LONGEST_RUN = 30.0  # seconds
 log = structlog.get_logger()
 
 _UNSYNCED = {"synchronize_session": False}

@@ -176,7 +176,7 @@ def test_the_consumer_runs_the_jobs_of_each_minute_and_ends_when_it_is_told(
     number = an_unpaid_order(a_student(), a_course())
     pay_unheard(alipay, number)
     alipay.move_clock(120)
-    each_minute = {"expire_orders", "poll_payments", "send_refunds"}
+    each_minute = {"expire_orders", "poll_payments", "send_refunds", "send_mail"}
 
     def are_done() -> bool:
         db.session.rollback()
