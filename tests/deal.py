@@ -31,6 +31,7 @@ class Deal:
         self.alipay, self.product = alipay, product
         self.student = a_student(beli=BELI)
         self.record = a_claimed(self.student, flat=1_000)
+        self.student_id, self.record_id = self.student.id, self.record.id  # for after the session has been removed
         self.number = placed(self.student, [product], site_coupon=self.record.id, beli=BELI)
         self.open_page()
 
@@ -52,7 +53,7 @@ class Deal:
         return payment.receive(attempts.alipay().read_notice(body))
 
     def cancel(self) -> None:
-        orders.cancel(self.student.id, self.number)
+        orders.cancel(self.student_id, self.number)
 
     def time_out(self) -> None:
         """Alipay says that nobody has begun to pay, a moment before it would say something else."""
@@ -88,8 +89,8 @@ class Deal:
     def is_kept(self) -> bool:
         """Whether the order still has its coupon and its 贝里; both or neither."""
         db.session.rollback()
-        record = db.session.get_one(CouponRecord, self.record.id, populate_existing=True)
+        record = db.session.get_one(CouponRecord, self.record_id, populate_existing=True)
         is_held = record.order_id is not None
         assert record.status is (CouponStatus.USED if is_held else CouponStatus.UNUSED)
-        assert balance_of(self.student.id) == (0 if is_held else BELI)
+        assert balance_of(self.student_id) == (0 if is_held else BELI)
         return is_held
