@@ -20,8 +20,9 @@ from shop.services.audit_queries import CHECKS, Broken, Check, waiting
 
 MOST_NAMED = 20  # rows named per finding; the rest is counted
 SWEEP = timedelta(minutes=5)  # the expiry of orders runs more often than this
-# Checks read whole tables: that takes longer than a request may, and sorts and joins want memory.
-_POSTGRESQL_LIMITS = {"statement_timeout": "10min", "work_mem": "64MB"}
+# Checks read whole tables: that takes longer than a request may, and joins want memory. One process does it: helpers
+# would each group the whole table for themselves, on the cores that the shop sells with.
+_POSTGRESQL_LIMITS = {"statement_timeout": "10min", "work_mem": "64MB", "max_parallel_workers_per_gather": "0"}
 
 log = structlog.get_logger()
 
