@@ -9,7 +9,7 @@ from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
 from shop.forms.account import LoginForm, PasswordForm, RegisterForm
-from shop.services import accounts, cart
+from shop.services import accounts, cart, mail
 from shop.web import locale, login_guard, redirects, throttle
 from shop.web.people import address, address_tag, log_in, log_out
 from shop.web.sessions import require_store, this_session, visitor_owner
@@ -47,15 +47,19 @@ def login() -> Page:
         return redirect(redirects.inside(form.next.data), 303)
     if request.method == "GET":
         require_store()
-        return render_template("account/login.html", form=form)
+        return _login_page(form)
     if not form.validate():
-        return render_template("account/login.html", form=form), 422
+        return _login_page(form), 422
     person = _authenticate(form.username.data, form.password.data)
     if person is None:
         form.password.errors = [_("用户名或密码不对。")]
-        return render_template("account/login.html", form=form), 422
+        return _login_page(form), 422
     log.info("logged in", account=person.id)
     return _enter(person, form.next.data, _("欢迎回来，%(name)s。", name=person.username))
+
+
+def _login_page(form: LoginForm) -> str:
+    return render_template("account/login.html", form=form, can_reset=mail.is_on())
 
 
 def _authenticate(username: str, password: str) -> accounts.Person | None:

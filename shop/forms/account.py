@@ -32,13 +32,18 @@ class LoginForm(Form):
     next = HiddenField()
 
 
-class RegisterForm(Form):
-    username = LineField(_("用户名"), [required()], render_kw={"autocomplete": "username", "maxlength": 32})
-    email = LineField(
+def email_field() -> LineField:
+    return LineField(
         _("邮箱"),
         [required(), Length(max=254), Email(_("请填写有效的邮箱地址。"))],
+        filters=[lambda text: text.lower() if text else text],  # one spelling, so that the unique index means something
         render_kw={"autocomplete": "email", "type": "email"},
     )
+
+
+class RegisterForm(Form):
+    username = LineField(_("用户名"), [required()], render_kw={"autocomplete": "username", "maxlength": 32})
+    email = email_field()
     password = PasswordField(_("密码"), [required(), long_enough()], render_kw={"autocomplete": "new-password"})
     next = HiddenField()
 
@@ -47,15 +52,17 @@ class RegisterForm(Form):
         if not USERNAME.fullmatch(field.data):
             raise ValidationError(_("用户名由 2 到 32 个汉字、字母、数字或下划线组成。"))
 
-    def validate_email(self, field: Any) -> None:
-        field.data = field.data.lower()  # one spelling, so that the unique index means something
-
     def validate_password(self, field: Any) -> None:
         _refuse_easy(field.data, self.username.data or "", self.email.data or "")
 
 
-class PasswordForm(Form):
-    current = PasswordField(_("当前密码"), [required()], render_kw={"autocomplete": "current-password"})
+class ResetRequestForm(Form):
+    email = email_field()
+
+
+class NewPasswordForm(Form):
+    """A new password for somebody with these names, which it must not be."""
+
     new = PasswordField(_("新密码"), [required(), long_enough()], render_kw={"autocomplete": "new-password"})
     again = PasswordField(
         _("再输入一次新密码"),
@@ -63,9 +70,13 @@ class PasswordForm(Form):
         render_kw={"autocomplete": "new-password"},
     )
 
-    def __init__(self, username: str, **kwargs: Any) -> None:
+    def __init__(self, *names: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._username = username
+        self._names = names
 
     def validate_new(self, field: Any) -> None:
-        _refuse_easy(field.data, self._username)
+        _refuse_easy(field.data, *self._names)
+
+
+class PasswordForm(NewPasswordForm):
+    current = PasswordField(_("当前密码"), [required()], render_kw={"autocomplete": "current-password"})

@@ -20,11 +20,13 @@ from sqlalchemy.orm import Session
 
 from shop import clock, wording
 from shop.enums import MailState, MessageType
-from shop.extensions import settings, unit_of_work
+from shop.extensions import db, settings, unit_of_work
 from shop.gateways import smtp
 from shop.models import Account, Mail
+from shop.wording import LANGUAGES
 from shop.wording import mark as _
 
+MOST_SHOWN = 50
 MOST_TRIES = 8
 BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720)]  # after each try: 22 hours
 TOO_OLD = timedelta(days=3)  # news that nobody needs any more
@@ -66,13 +68,22 @@ def is_on() -> bool:
     return bool(settings().mail_url) or not settings().is_production
 
 
+def is_kept() -> bool:
+    """Whether letters stay where the demo's outbox page shows them, as there is no server to send them to."""
+    return not settings().mail_url and not settings().is_production
+
+
 def letter(kind: MessageType, content: str, facts: Mapping[str, object], *, link: str = "") -> Letter:
     """A message as a letter; ``link`` is a path of the shop, facts are as JSON keeps them."""
-    url = settings().public_url + (link or "/messages")
-    subject = " · ".join(wording.say(text, "zh") for text in (_("路飞学城"), kind.chinese))
-    subject += " / " + " · ".join(wording.say(text, "en") for text in (_("路飞学城"), kind.chinese))
-    parts = [f"{wording.say(content, language, facts)}\n{url}\n" for language in wording.LANGUAGES]
-    return Letter(subject, "\n".join(parts))
+    return letter_with_link(kind.chinese, content, facts, settings().public_url + (link or "/messages"))
+
+
+def letter_with_link(about: str, content: str, facts: Mapping[str, object], url: str) -> Letter:
+    """What it is about and what it says are texts of the catalogue: in Chinese, then in English."""
+    subject = " / ".join(
+        " · ".join(wording.say(text, language) for text in (_("路飞学城"), about)) for language in LANGUAGES
+    )
+    return Letter(subject, "\n".join(f"{wording.say(content, language, facts)}\n{url}\n" for language in LANGUAGES))
 
 
 def post(session: Session, account_id: int, letters: Sequence[Letter]) -> None:
@@ -91,6 +102,11 @@ def post(session: Session, account_id: int, letters: Sequence[Letter]) -> None:
         for letter in letters
     ]
     session.execute(_TO_ACCOUNT, rows)
+
+
+def newest() -> Sequence[Mail]:
+    """The letters written last, for the demo's outbox page."""
+    return db.session.scalars(select(Mail).order_by(Mail.id.desc()).limit(MOST_SHOWN)).all()
 
 
 def _message_id() -> str:

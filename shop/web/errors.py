@@ -23,7 +23,13 @@ NO_DATABASE = (OperationalError, InterfaceError, PoolExhausted)  # down, locked,
 RETRY_SECONDS = 15
 FOREIGN_TOKEN = "The CSRF tokens do not match."
 PLAIN = "<!doctype html><html lang=zh-CN><meta charset=utf-8><title>路飞学城</title><p>请求没有成功。 Request failed."
-OPEN_TO_ALL = {"account.login", "account.register", "account.language"}
+OPEN_TO_ALL = {
+    "account.login",
+    "account.register",
+    "account.language",
+    "password_reset.ask",
+    "password_reset.choose",
+}
 
 log = structlog.get_logger("shop.errors")
 

@@ -30,6 +30,9 @@ LIMITS: dict[str, RateLimitItem] = {
     "login_address": parse("50 per 15 minutes"),
     "password_change": parse("5 per 5 minutes"),
     "registration": parse("30 per 1 hour"),
+    "reset_address": parse("30 per 1 hour"),
+    # As long as a link is good: whoever gets no further letter can still use the last one.
+    "reset_account": parse("5 per 30 minutes"),
     "coupon_code": parse("10 per 10 minutes"),
     "coupon_code_address": parse("60 per 10 minutes"),
 }
