@@ -29,6 +29,7 @@ from shop.services import (
     reconciliation,
     refund_sending,
     reminders,
+    troubles,
 )
 from shop.services.job_runs import Counts
 
@@ -74,6 +75,7 @@ SCHEDULE: tuple[tuple[str, When, Callable[[], Counts]], ...] = (
     ("expire_courses", hourly(20), lambda: enrolments.expire_due(clock.now())),
     ("remind_of_coupons", BY_DAY, lambda: reminders.of_coupons(clock.now())),
     ("remind_of_courses", BY_DAY, lambda: reminders.of_courses(clock.now())),
+    ("close_troubles", hourly(30), troubles.close_found),
     ("reconcile", hourly(40), lambda: reconciliation.reconcile_due(clock.now())),  # it knows when a bill is ready
 )
 
