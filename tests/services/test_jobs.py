@@ -16,14 +16,15 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
+from bench import plans
 from shop import clock, create_app
 from shop.config import PROJECT, Settings
 from shop.enums import CouponStatus, EnrolmentStatus, MailState, OrderStatus
 from shop.extensions import db, unit_of_work
 from shop.models import Account, CouponRecord, EnrolledCourse, JobRun, Mail, OrderDetail
-from shop.services import audit, batches, coupons, enrolments, job_runs, orders
+from shop.services import audit, batches, coupons, enrolments, figures, job_runs, orders
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_student, today_in_shanghai
 from tests.cashier.parts import Cashier, until
@@ -142,6 +143,20 @@ def test_metrics_count_what_the_last_stored_audit_found(app: Flask) -> None:
         session.execute(update(Account).where(Account.id == student.id).values(balance=0))
     assert audit.store()["findings"] == 0
     assert shown(app)["shop_audit_findings"] == 0
+
+
+@pytest.mark.only_on("postgresql")  # the plans are its own
+def test_the_figures_are_found_by_index(app: Flask) -> None:
+    with plans.watched(db.engine) as sent:
+        figures.read()
+    assert len(sent) == 5
+    with db.engine.connect() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))  # the tables are empty
+        found = "".join(
+            row[0] for statement, values in sent for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values)
+        )
+    assert "ix_payment_surplus" in found
+    assert "ix_mail_unsent" in found
 
 
 def test_metrics_still_answer_without_a_database(without_database: Flask) -> None:
