@@ -14,6 +14,7 @@ class ShopError(Exception):
     code = 0
     status = 409
     text: object = _("操作没有成功，请重试。")
+    is_uncharged = True  # the page may promise that nothing was paid
 
     def __init__(self, **facts: object) -> None:
         super().__init__(type(self).__name__, facts)
@@ -128,6 +129,8 @@ class NotRefundable(ShopError):
 
 class AlipaySilent(ShopError):
     """Alipay gave no answer that can be believed, so nothing was decided."""
+
+    is_uncharged = False
 
     text = _("支付宝暂时没有回答这一单是否已付款，订单保持不变。请稍后再试。")
 

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from shop import clock
 from shop.blueprints.order_timeline import timeline
 from shop.enums import OrderStatus
+from shop.errors import NotYourTurn
 from shop.services import cart, order_views, orders
 from shop.services.payment import Answer
 from shop.web import logs, metrics
@@ -113,8 +114,15 @@ def inquire(order_number: str) -> Response:
 @bp.post(f"/orders/{NUMBER}/cancellation")
 @login_required
 def cancel(order_number: str) -> Response:
-    orders.cancel(current_user.id, order_number)
-    flash(_("订单已取消，占用的优惠券和贝里已退回。"), "ok")
+    """Back to the order, also when Alipay has told meanwhile that it is paid."""
+    try:
+        orders.cancel(current_user.id, order_number)
+    except NotYourTurn:
+        if order_views.view(current_user.id, order_number).order.pay_time is None:
+            raise
+        flash(_("这个订单已经付款，没有取消。"), "warning")
+    else:
+        flash(_("订单已取消，占用的优惠券和贝里已退回。"), "ok")
     return redirect(url_for("orders.page", order_number=order_number), 303)
 
 

@@ -33,7 +33,10 @@ def pay_again(account_id: int, order_number: str) -> str | None:
     Alipay is asked first, so that a trade it has closed is followed by a new attempt and not by its error page; while
     it keeps silent the open attempt is sent again. Raises NotFound, NotYourTurn when it is too late.
     """
-    if not order_views.view(account_id, order_number).may_pay:
+    view = order_views.view(account_id, order_number)
+    if view.order.pay_time is not None:
+        return None
+    if not view.may_pay:
         raise NotYourTurn
     order_id = _own_id(account_id, order_number)
     attempt = attempts.open_attempt_of(order_id)
