@@ -191,11 +191,10 @@ def test_the_consumer_runs_the_jobs_of_each_minute_and_ends_when_it_is_told(
     number = an_unpaid_order(a_student(), a_course())
     pay_unheard(alipay, number)
     alipay.move_clock(120)
-    each_minute = {"expire_orders", "poll_payments", "send_refunds", "send_mail"}
 
     def are_done() -> bool:
         db.session.rollback()
-        return each_minute <= {job.name for job in job_runs.all_runs() if job.succeeded_time}
+        return EACH_MINUTE <= {job.name for job in job_runs.all_runs() if job.succeeded_time}
 
     db.session.rollback()
     with consumer(environ, tmp_path) as process:
@@ -205,6 +204,34 @@ def test_the_consumer_runs_the_jobs_of_each_minute_and_ends_when_it_is_told(
     assert {job.error for job in job_runs.all_runs()} == {""}
     assert the_order(number).status is OrderStatus.PAID
     assert_audit_clean()
+
+
+DUE = """
+import json, sys
+from datetime import datetime
+from shop import jobs
+times = map(datetime.fromisoformat, sys.argv[1:])
+print(json.dumps([[task.name for task in jobs.huey.read_periodic(time)] for time in times]))
+"""
+EACH_MINUTE = {"expire_orders", "poll_payments", "send_refunds", "send_mail"}
+BESIDES = {
+    "2026-11-23T18:00": {"nightly"},  # 02:00 in Shanghai
+    "2026-11-23T19:00": {"nightly"},  # for a night that was missed
+    "2026-11-23T18:01": set(),
+    "2026-11-23T18:10": {"expire_coupons"},
+    "2026-11-23T18:20": {"expire_courses"},
+    "2026-11-23T00:30": {"close_troubles"},
+    "2026-11-23T01:30": {"close_troubles", "remind_of_coupons", "remind_of_courses"},  # 9:30 in Shanghai
+    "2026-11-23T18:40": {"reconcile"},
+}
+
+
+def test_the_schedule(environ: dict[str, str], tmp_path: Path) -> None:
+    environ = {"PATH": os.environ["PATH"], **environ, "HUEY_URL": f"sqlite:///{tmp_path / 'queue'}"}
+    command = [sys.executable, "-c", DUE, *BESIDES]
+    done = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, check=True)
+    due = [set(names) for names in json.loads(done.stdout)]
+    assert dict(zip(BESIDES, due, strict=True)) == {time: EACH_MINUTE | also for time, also in BESIDES.items()}
 
 
 # ---------------------------------------------------------------- expiry of coupons and of access
