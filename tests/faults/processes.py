@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -33,14 +34,16 @@ class Web:
     A killed server is started again on the same port; ``served`` says what it serves.
     """
 
-    def __init__(self, environ: dict[str, str], log: Path, *, workers: int = 1, threads: int = 4) -> None:
+    def __init__(
+        self, environ: dict[str, str], log: Path, *, workers: int = 1, threads: int = 4, options: Sequence[str] = ()
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
         self.die_at = log.with_name("die_at")  # what to write into it: see tests/faults/served.py
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         self._environ = {**kept, **environ, "PUBLIC_URL": self.url, "DIE_AT_FILE": str(self.die_at)}
-        options = ["--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port), "--no-ws"]
+        options = [*options, "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(self.port), "--no-ws"]
         size = ["--workers", str(workers), "--blocking-threads", str(threads), "--backpressure", "128"]
         self._command = [sys.executable, "-m", "granian", *options, *size, "tests.faults.served:app"]
         self._process: subprocess.Popen[bytes] | None = None
@@ -69,6 +72,25 @@ class Web:
     def kill(self) -> None:
         """kill -9 for the server and all its workers."""
         self._end(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """TERM, as a deploy sends it: to the server alone, which tells its workers."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def ended(self, seconds: float) -> int:
+        """Its exit code, once it has ended by itself. Raises TimeoutExpired."""
+        assert self._process is not None
+        code = self._process.wait(timeout=seconds)
+        self._process = None
+        return code
+
+    def workers(self) -> list[int]:
+        """The processes that answer requests."""
+        assert self._process is not None
+        command = ["pgrep", "-P", str(self._process.pid)]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
 
     def stop(self) -> None:
         if self._process is not None:
