@@ -129,7 +129,7 @@ def shop(settings: Settings, environ: dict[str, str]) -> Iterator[Flask]:
 def app(shop: Flask, instance: Path) -> Iterator[Flask]:
     """The app with an application context, an empty database, an empty Redis and the clock at the present."""
     (instance / "clock_offset").unlink(missing_ok=True)
-    _empty(shop)
+    empty(shop)
     with shop.app_context():
         yield shop
         db.session.remove()
@@ -167,7 +167,8 @@ def redis_client(app: Flask) -> redis.Redis:
     return client
 
 
-def _empty(shop: Flask) -> None:
+def empty(shop: Flask) -> None:
+    """Forget every row, and all that Redis keeps."""
     shop.extensions["redis"].flushdb()
     shop.extensions.pop("catalogue_pages", None)  # what the process remembers of it
     tables = [f'"{table.name}"' for table in reversed(db.metadata.sorted_tables)]
