@@ -82,7 +82,7 @@ def test_somebody_elses_message_is_404(app: Flask, person: Person) -> None:
     student, other = a_student(), a_student()
     tell(student.id)
     person.sign_in(other.username)
-    assert "N1" not in person.get("/messages").text
+    assert "订单 N1" not in person.get("/messages").text
     assert person.post(f"/messages/{told(student.id)[0].id}/reading").status_code == 404
     assert told(student.id)[0].read_time is None
 
