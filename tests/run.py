@@ -40,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _database_tests() -> list[str]:
     # Starting has its own database; it takes a minute and asks nothing of PostgreSQL.
-    return [*(f"tests/{name}" for name in ("services", "pages", "faults")), "--ignore=tests/faults/test_start.py"]
+    folders = (f"tests/{name}" for name in ("services", "pages", "faults", "model"))
+    return [*folders, "--ignore=tests/faults/test_start.py"]
 
 
 def _run(title: str, reports: str, arguments: list[str], database: str | None = None) -> int:

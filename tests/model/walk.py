@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any, TypeVar
 
 from flask import Flask
@@ -132,6 +133,7 @@ class Walk:
         self.reopened: set[str] = set()
         self.there_is: set[str] = set()  # for whoever chooses steps
         self._checked = -1
+        self._numbers = count(1)
 
     # ------------------------------------------------------------ buying
 
@@ -289,7 +291,7 @@ class Walk:
         wanted = {
             "trade_no": trade["trade_no"],
             "refund_amount": f"{fen / 100:.2f}",
-            "out_request_no": f"{books.BY_HAND}{len(books.message_ids(self.desk))}",
+            "out_request_no": f"{books.BY_HAND}{next(self._numbers)}",
         }
         with self._telling(told), suppress(Refused), self.desk.work() as cashier:
             calls.refund(self.desk, cashier, wanted)
