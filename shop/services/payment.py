@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import Enum
 
 from flask_babel import gettext as _
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -49,11 +49,17 @@ class Returned:
     is_unpaid: bool  # no money is known yet, whatever became of the order: a query is worth its while
 
 
+OF_REFUND = "about a refund"  # the reason under which such notices are kept
 _payment = Payment.__table__.c
 _order = Order.__table__.c
 _OF_TRADE = select(_payment.id, _payment.order_id, _payment.out_trade_no, _order.account_id).where(
     _order.id == _payment.order_id,
     or_(_payment.out_trade_no == bindparam("out_trade_no"), _payment.trade_no == bindparam("trade_no")),
+)
+_ATTEMPT = (
+    select(Payment, exists().where(PaymentNotice.payment_id == Payment.id, PaymentNotice.reason == OF_REFUND))
+    .where(Payment.id == bindparam("id"))
+    .execution_options(populate_existing=True)
 )
 
 
@@ -134,8 +140,11 @@ def _apply(session: Session, trade: Trade, found_by: str, now: datetime) -> Ruli
         reason = "this trade has paid another attempt"
         return _refused(session, trade, TroubleKind.SECOND_TRADE, reason, found_by, now)
     order = lock_order(session, known[0].order_id, known[0].account_id)
-    attempt = session.get_one(Payment, known[0].id, populate_existing=True)
-    return _rule_on(session, order, attempt, trade, found_by, now)
+    attempt, has_refunds = session.execute(_ATTEMPT, {"id": known[0].id}).one()
+    ruling = _rule_on(session, order, attempt, trade, found_by, now)
+    if has_refunds and ruling.verdict is NoticeVerdict.APPLIED:
+        _note_early_refunds(session, attempt, now)
+    return ruling
 
 
 def _refused(
@@ -174,7 +183,7 @@ def _hear_of_refund(session: Session, attempt: Payment, trade: Trade, now: datet
         attempt.next_ask_time = now  # it overtook the message about the payment
     else:
         refunds.note_from_gateway(session, attempt, trade.refund_no, now)
-    return Ruling(NoticeVerdict.IGNORED, "about a refund", attempt.id)
+    return Ruling(NoticeVerdict.IGNORED, OF_REFUND, attempt.id)
 
 
 def _book(session: Session, order: Order, attempt: Payment, trade: Trade, now: datetime) -> Ruling:
@@ -198,6 +207,13 @@ def _book(session: Session, order: Order, attempt: Payment, trade: Trade, now: d
     if may_have_follower:
         _close_follower(session, attempt)
     return Ruling(NoticeVerdict.APPLIED, "paid late" if is_late else "paid", attempt.id)
+
+
+def _note_early_refunds(session: Session, attempt: Payment, now: datetime) -> None:
+    """What was told of refunds before this payment itself was (F47): now there is a trade to ask about them."""
+    told = select(PaymentNotice.params).where(PaymentNotice.payment_id == attempt.id, PaymentNotice.reason == OF_REFUND)
+    for params in session.scalars(told).all():
+        refunds.note_from_gateway(session, attempt, params.get("out_biz_no", "")[:64], now)
 
 
 def _use_for(session: Session, order: Order, now: datetime) -> tuple[RefundCause, str]:

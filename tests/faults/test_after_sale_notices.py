@@ -17,7 +17,7 @@ from shop.errors import NotYourTurn
 from shop.extensions import db
 from shop.models import EnrolledCourse, Payment, PaymentNotice, Refund, Trouble
 from shop.services import attempts, checkout, orders, payment, polling, refunds, troubles
-from shop.services.payment import Answer
+from shop.services.payment import Answer, Ruling
 from tests.audit import assert_audit_clean
 from tests.builders import a_course, a_student
 from tests.cashier.parts import Cashier, fetch
@@ -27,7 +27,7 @@ from tests.faults.crowd import Crowd
 from tests.faults.purchase import count, notice_of, place, settlements, the_order
 from tests.faults.test_races import hear
 from tests.purchases import off_sale
-from tests.refunding import by_hand
+from tests.refunding import by_hand, calls
 
 EACH = 8
 
@@ -204,22 +204,45 @@ def test_f50_notices_of_two_attempts_at_once_apply_one_and_return_one(deal: Deal
 # ---------------------------------------------------------------- out of order
 
 
-def test_f47_a_refund_notice_that_overtakes_the_payments_has_the_poller_ask(deal: Deal) -> None:
-    """Refunded in part by hand at Alipay, before the shop has heard that anything was paid."""
+@pytest.mark.parametrize("found_by", ["poller", "notice"])
+def test_f47_a_refund_notice_that_overtakes_the_payments_is_remembered(deal: Deal, found_by: str) -> None:
+    """Refunded in part by hand at Alipay, before the shop has heard that anything was paid. It is told of once."""
     deal.pay()
     assert by_hand(deal.alipay, deal.number, "10.00", "BYHAND")["code"] == "10000"
-    about_the_refund = {"gmt_refund": "2026-11-23 18:00:00.123", "refund_fee": "10.00", "out_biz_no": "BYHAND"}
-    assert deal.hear(**about_the_refund).verdict is NoticeVerdict.IGNORED
+    assert hear_of_refund(deal, "10.00").verdict is NoticeVerdict.IGNORED
     assert deal.order.status is OrderStatus.PENDING
-    assert polling.poll_due() == {"paid": 1}
-    assert deal.hear().verdict is NoticeVerdict.REPEATED
+    if found_by == "poller":
+        assert polling.poll_due() == {"paid": 1}
+    assert deal.hear().verdict is (NoticeVerdict.REPEATED if found_by == "poller" else NoticeVerdict.APPLIED)
     assert deal.order.status is OrderStatus.PAID
-    assert deal.hear(**about_the_refund).verdict is NoticeVerdict.IGNORED
-    assert refunds.send_due()["done"] == 1  # asked about, not sent
+    assert_recorded_not_sent(deal, 1_000)
+
+
+@pytest.mark.parametrize("is_over", [False, True], ids=["unpaid order", "ended order"])
+def test_f47_an_old_notice_of_a_payment_that_has_gone_back_whole_does_not_hide_that(deal: Deal, is_over: bool) -> None:
+    """Alipay says TRADE_CLOSED by now; the payment's own notice comes last. The desk sees what went back."""
+    deal.pay()
+    assert by_hand(deal.alipay, deal.number, "70.00", "BYHAND")["code"] == "10000"
+    hear_of_refund(deal, "70.00", trade_status="TRADE_CLOSED")
+    assert polling.poll_due() == {"closed": 1}
+    if is_over:
+        deal.alipay.move_clock(OVER)
+        assert orders.expire_due() == {"ended": 1, "left": 0}
+    deal.hear(trade_status="TRADE_SUCCESS")
+    assert_recorded_not_sent(deal, 7_000)
+
+
+def hear_of_refund(deal: Deal, cumulative: str, **changes: str) -> Ruling:
+    told = {"gmt_refund": "2026-11-23 18:00:00.123", "refund_fee": cumulative, "out_biz_no": "BYHAND"}
+    return deal.hear(**told, **changes)
+
+
+def assert_recorded_not_sent(deal: Deal, amount_fen: int) -> None:
+    assert refunds.send_due()["done"] == 1
     refund = db.session.scalars(select(Refund)).one()
-    assert (refund.cause, refund.amount_fen, refund.state) == (RefundCause.GATEWAY, 1_000, RefundState.DONE)
-    assert deal.refunded_at_alipay() == "10.00"
+    assert (refund.cause, refund.amount_fen, refund.state) == (RefundCause.GATEWAY, amount_fen, RefundState.DONE)
     assert db.session.scalars(select(Trouble.kind)).all() == [TroubleKind.FOREIGN_REFUND]
+    assert calls(deal.alipay) == ["refund", "query"]  # the refund is the one by hand
 
 
 @pytest.mark.parametrize("status", ["WAIT_BUYER_PAY", "TRADE_CLOSED"])
