@@ -7,5 +7,6 @@ from tests.cashier.parts import Cashier
 from tests.model.machine import explore
 
 
+@pytest.mark.timeout(600)  # many walks in one test
 def test_random_walks_keep_every_promise(app: Flask, alipay: Cashier, pytestconfig: pytest.Config) -> None:
     explore(app, alipay, pytestconfig.getoption("--database"), part=2)
