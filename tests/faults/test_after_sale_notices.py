@@ -319,3 +319,19 @@ def test_f51_money_and_the_end_of_the_order_in_the_same_second(
         assert refunds.send_due()["done"] == 1
         assert deal.refunded_at_alipay() == "70.00"
     assert count(Payment) == 1
+
+
+def test_two_sweeps_at_once_ask_once_about_each_order(alipay: Cashier, crowd: Crowd) -> None:
+    """P16: both have read what is due before either has claimed any of it."""
+    deals = [Deal(alipay, a_course(10_000)) for _ in range(3)]
+    alipay.move_clock(OVER)
+    db.session.remove()
+    assert crowd.outcomes("payment", sweep, [(), ()], waiting=2) == {"done": 2}
+    for deal in deals:
+        assert deal.order.status is OrderStatus.TIMED_OUT
+        assert not deal.is_kept()
+        assert deal.asked() == ["query"]
+
+
+def sweep() -> None:
+    orders.expire_due()
