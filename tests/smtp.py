@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 from typing import cast
 
 ANSWERS = {"EHLO": "250 mail.test", "MAIL": "250 ok", "RCPT": "250 ok", "DATA": "354 go on", "QUIT": "221 bye"}
@@ -70,11 +72,19 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def mail_server() -> Iterator[MailServer]:
+def mail_server(certificate: tuple[Path, Path] | None = None) -> Iterator[MailServer]:
+    """With a certificate and its key it speaks TLS from the first byte."""
     with _Server(("127.0.0.1", 0), _Talk) as server:
-        server.mail = MailServer(f"smtp://127.0.0.1:{server.server_address[1]}?from=shop@shop.example")
+        scheme = "smtps" if certificate else "smtp"
+        server.mail = MailServer(f"{scheme}://127.0.0.1:{server.server_address[1]}?from=shop@shop.example")
+        if certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield server.mail
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.mail
+        finally:
+            server.shutdown()
+            thread.join()

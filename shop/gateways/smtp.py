@@ -116,13 +116,19 @@ async def _hand_over(server: Server, address: str, content: bytes) -> None:
         local_hostname=server.sender.rpartition("@")[2],
         timeout=SECONDS,
     )
+    connection = None
     try:
         await _begin(client, server.sender, address)
+        connection = client.transport  # quitting forgets it
         await _finish(client, content)
         with suppress(SMTPException, OSError):
             await client.quit(timeout=GOODBYE)
     finally:
+        connection = connection or client.transport
         client.close()
+        if isinstance(connection, asyncio.WriteTransport):
+            connection.abort()  # TLS would wait for the other side's farewell, and the loop is about to end
+        await asyncio.sleep(0)
 
 
 async def _begin(client: aiosmtplib.SMTP, sender: str, address: str) -> None:

@@ -6,14 +6,13 @@ Nobody learns from it whether an address has an account. The letter alone knows 
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
 from flask_babel import lazy_gettext
-from sqlalchemy import Row, Table, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, Table, delete, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from shop import clock
@@ -27,7 +26,6 @@ from shop.wording import mark as _
 
 LIFETIME = timedelta(minutes=30)
 TOKEN_BYTES = 32
-TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)  # what 32 bytes look like
 _COLUMNS = ["account_id", "token_digest", "created_time", "expires_at"]
 
 
@@ -95,12 +93,13 @@ def choose(token: str, password: str) -> Owner:
     db.session.rollback()  # hashing takes a while; no snapshot is held open meanwhile
     stored = passwords.make_hash(password)
     with unit_of_work() as session:
-        lock_account(session, owner.account_id)
-        if _find(session, token) is None:  # another click was faster
-            raise LinkGone
-        session.execute(
-            update(PasswordReset).where(PasswordReset.token_digest == _digest(token)).values(used_time=clock.now())
+        lock_account(session, owner.account_id)  # first, as everywhere: ``ask`` takes the account, then its links
+        used = session.execute(
+            update(PasswordReset).where(*_is_good(token)).values(used_time=clock.now()),
+            execution_options={"synchronize_session": False},
         )
+        if used.rowcount != 1:  # type: ignore[attr-defined]
+            raise LinkGone  # another click was faster
         epoch = Account.session_epoch + 1
         session.execute(
             update(Account).where(Account.id == owner.account_id).values(password=stored, session_epoch=epoch)
@@ -112,18 +111,19 @@ def choose(token: str, password: str) -> Owner:
 
 def _find(session: Session, token: str) -> Row[int, str, str | None] | None:
     """The account of a link that is still good."""
-    if not TOKEN.fullmatch(token):
-        return None
     return session.execute(
         select(PasswordReset.account_id, Account.username, Account.email)
         .join(Account, Account.id == PasswordReset.account_id)
-        .where(
-            PasswordReset.token_digest == _digest(token),
-            PasswordReset.used_time.is_(None),
-            PasswordReset.expires_at > clock.now(),
-            Account.is_active,
-        )
+        .where(*_is_good(token), Account.is_active)
     ).one_or_none()
+
+
+def _is_good(token: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        PasswordReset.token_digest == _digest(token),
+        PasswordReset.used_time.is_(None),
+        PasswordReset.expires_at > clock.now(),
+    )
 
 
 def _digest(token: str) -> str:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from flask import Flask
 from sqlalchemy import select, update
 
@@ -260,7 +265,7 @@ def test_a_letter_whose_sender_died_is_uncertain_and_stays_so(
 
 
 def test_tls_is_asked_for_everywhere_but_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server elsewhere that offers no STARTTLS gets neither the password nor the letter."""
+    """A server elsewhere that offers no STARTTLS gets no letter."""
     url = "smtp://shop:s%40cret@mail.example:2525?from=shop@shop.example"
     there = smtp.Server.from_url(url)
     assert (there.host, there.port, there.user, there.password) == ("mail.example", 2525, "shop", "s@cret")
@@ -271,5 +276,39 @@ def test_tls_is_asked_for_everywhere_but_on_this_machine(monkeypatch: pytest.Mon
     with mail_server() as server:
         monkeypatch.setattr(smtp, "LOOPBACK", ())
         with pytest.raises(smtp.NotTaken):
-            smtp.send(smtp.Server.from_url(server.url.replace("smtp://", "smtp://shop:secret@")), letter)
-        assert not any(command.startswith(("AUTH", "MAIL")) for command in server.commands)
+            smtp.send(smtp.Server.from_url(server.url), letter)
+        assert {command.split()[0] for command in server.commands} <= {"EHLO", "QUIT"}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One for this machine, signed by itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1))  # the shop's own clock may stand anywhere
+        .not_valid_after(datetime.now(UTC) + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    pem = serialization.Encoding.PEM
+    files[0].write_bytes(made.public_bytes(pem))
+    files[1].write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return files
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_no_letter(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = smtp.Letter("a@b.example", "s", "b", "<1@shop.example>", clock.now())
+    with mail_server(certificate) as server:
+        with pytest.raises(smtp.NotTaken):
+            smtp.send(smtp.Server.from_url(server.url), letter)
+        assert server.commands == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        smtp.send(smtp.Server.from_url(server.url), letter)
+        assert server.ids == ["<1@shop.example>"]
