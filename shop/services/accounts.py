@@ -121,7 +121,7 @@ def register(username: str, email: str, password: str) -> Person:
     """A new student.
 
     User names are public, so a taken one is refused by name (UsernameTaken). Whether an e-mail address is known
-    here is nobody's business (safety.md 6.3.8), and until mail can be sent nobody has shown that it is theirs. So a
+    here is nobody's business (safety.md 6.3.8), and nobody has shown that it is theirs. So a
     taken address is left out of the new account without a word, and no page shows it.
     """
     stored = passwords.make_hash(password)
