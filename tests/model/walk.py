@@ -281,7 +281,7 @@ class Walk:
             visit = next(v for v in self._visits() if v["out_trade_no"] == row["out_trade_no"])
             fetch(books.return_url(self.desk, visit["out_trade_no"]))
 
-    def refund_by_hand(self, which: int, percent: int, *, told: int = 1) -> None:
+    def refund_by_hand(self, which: int, percent: int, *, told: int = 1, number: str = "") -> None:
         """Somebody refunds a part of what is left of a trade, at Alipay and behind the shop's back."""
         with self.desk.store.read() as cashier:
             rows = cashier.execute("SELECT * FROM trade WHERE paid_at IS NOT NULL ORDER BY rowid").fetchall()
@@ -291,7 +291,7 @@ class Walk:
         wanted = {
             "trade_no": trade["trade_no"],
             "refund_amount": f"{fen / 100:.2f}",
-            "out_request_no": f"{books.BY_HAND}{next(self._numbers)}",
+            "out_request_no": number or f"{books.BY_HAND}{next(self._numbers)}",
         }
         with self._telling(told), suppress(Refused), self.desk.work() as cashier:
             calls.refund(self.desk, cashier, wanted)
