@@ -117,6 +117,7 @@ class Machine(Walk, RuleBasedStateMachine):
     checkout = rule(who=WHO, phone=st.booleans())(Walk.checkout)
     pay_late = _if("unpaid order")(rule(which=WHICH, told=TOLD)(Walk.pay_late))
     second_attempt = _if("unpaid order")(rule(which=WHICH)(Walk.second_attempt))
+    pay_twice = _if("unpaid order")(rule(which=WHICH, old_first=st.booleans(), told=TOLD)(Walk.pay_twice))
     press_again = rule(which=WHICH)(Walk.press_again)
     claim = rule(who=WHO)(Walk.claim)
     file_form = _if("paid order")(rule(which=WHICH)(Walk.file_form))

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shop.enums import RefundState, TroubleKind
+from shop.enums import RefundCause, RefundState, TroubleKind
 from shop.extensions import db
 from shop.models import Refund, Trouble
 from tests.cashier.parts import Cashier
@@ -46,3 +46,14 @@ def test_two_trades_refunded_by_hand_under_one_number(walk: Walk) -> None:
         assert session.scalars(select(Refund.state)).all() == [RefundState.DONE]
         foreign = session.scalars(select(Trouble).where(Trouble.kind == TroubleKind.FOREIGN_REFUND)).all()
         assert len({trouble.payment_id for trouble in foreign}) == 2
+
+
+def test_the_second_of_two_payments_goes_back(walk: Walk) -> None:
+    for old_first in (True, False):
+        walk.buy(0, [0])
+        walk.pay_twice(0, old_first=old_first)
+        walk.check()
+    walk.finish()
+    with Session(db.engine) as session:
+        back = session.execute(select(Refund.cause, Refund.state)).all()
+    assert back == [(RefundCause.DOUBLE, RefundState.DONE)] * 2

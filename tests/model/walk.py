@@ -217,6 +217,15 @@ class Walk:
                 trades.close(cashier, trades.get(cashier, out_trade_no=f"{order.order_number}01"), self.desk.now())
             self.pay_again(which)
 
+    def pay_twice(self, which: int, *, old_first: bool, told: int = 1) -> None:
+        """Alipay has closed a trade and lets it be paid all the same, and its successor, too."""
+        if order := self._order(which):
+            self.second_attempt(which)
+            numbers = [f"{order.order_number}01", f"{order.order_number}02"]
+            self._reopen(numbers[0])
+            for number in numbers if old_first else reversed(numbers):
+                self._at_cashier("pay", number, told)
+
     def file_form(self, which: int) -> None:
         """The form of a degree, which opens its first module."""
         with self.app.app_context():
@@ -256,14 +265,19 @@ class Walk:
 
     def reopen(self, which: int) -> None:
         """Alipay has said that a trade is closed, and lets it be paid all the same."""
-        with self.desk.store.write() as cashier:
+        with self.desk.store.read() as cashier:
             rows = cashier.execute("SELECT * FROM trade WHERE status = 'TRADE_CLOSED' AND paid_at IS NULL").fetchall()
-            if trade := _pick(rows, which):
-                cashier.execute(
-                    "UPDATE trade SET status = 'WAIT_BUYER_PAY', closed_at = NULL, expires_at = ? WHERE trade_no = ?",
-                    (self.desk.now() + 86_400, trade["trade_no"]),
-                )
-                self.reopened.add(trade["trade_no"])
+        if trade := _pick(rows, which):
+            self._reopen(trade["out_trade_no"])
+
+    def _reopen(self, out_trade_no: str) -> None:
+        with self.desk.store.write() as cashier:
+            rows = cashier.execute(
+                "UPDATE trade SET status = 'WAIT_BUYER_PAY', closed_at = NULL, expires_at = ?"
+                " WHERE out_trade_no = ? AND status = 'TRADE_CLOSED' AND paid_at IS NULL RETURNING trade_no",
+                (self.desk.now() + 86_400, out_trade_no),
+            ).fetchall()
+        self.reopened |= {row["trade_no"] for row in rows}
 
     def deliver(self, which: int, copies: int = 1) -> None:
         """A message of Alipay's arrives: any of them, in any order, again, or several at once."""
