@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import current_app
 from flask_babel import Babel
@@ -16,7 +16,8 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf import CSRFProtect
-from sqlalchemy import DateTime, Engine, MetaData, SmallInteger, event
+from sqlalchemy import DateTime, Engine, MetaData, SmallInteger, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
@@ -145,6 +146,14 @@ def unit_of_work() -> Iterator[Session]:
     except BaseException:
         session.rollback()
         raise
+
+
+_INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+def insert_into(session: Session, model: type[Base]) -> Any:
+    """An INSERT that can be told what to do ON CONFLICT; both databases can, SQLAlchemy knows it by dialect only."""
+    return _INSERTS[session.get_bind().dialect.name](cast(Table, model.__table__))
 
 
 def settings() -> Settings:

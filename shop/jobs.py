@@ -27,7 +27,7 @@ from shop.services import (
     orders,
     polling,
     reconciliation,
-    refund_sending,
+    refunds,
     reminders,
     troubles,
 )
@@ -68,7 +68,7 @@ BY_DAY = crontab(minute="30", hour="1-12")  # 9:30 to 20:30 in Shanghai: nobody 
 SCHEDULE: tuple[tuple[str, When, Callable[[], Counts]], ...] = (
     ("expire_orders", EACH_MINUTE, orders.expire_due),
     ("poll_payments", EACH_MINUTE, polling.poll_due),
-    ("send_refunds", EACH_MINUTE, refund_sending.send_due),
+    ("send_refunds", EACH_MINUTE, refunds.send_due),
     ("send_mail", EACH_MINUTE, mail.send_due),
     ("nightly", hourly(0), nightly.run_due),  # at 02:00 in Shanghai; in the other hours for a night that was missed
     ("expire_coupons", hourly(10), lambda: coupons.expire_due(clock.now())),

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from flask_babel import gettext as _
 
-from shop.enums import OrderStatus, PaymentMethod, PaymentState, RefundCause, RefundState, TroubleKind
+from shop.enums import OrderStatus, PaymentMethod, RefundCause, RefundState, TroubleKind
 from shop.models import Refund
 from shop.money import to_yuan
+from shop.rules.refund_states import OF_LINES, SENT
 from shop.services.order_views import OrderView
-from shop.services.refund_booking import OF_LINES, SENT
 from shop.web.filters import isotime, localtime
 
 
@@ -75,10 +75,9 @@ def _opened(view: OrderView) -> Iterator[Told]:
 
 
 def _odd_money(view: OrderView) -> Iterator[Told]:
-    is_double = any(payment.state is PaymentState.PAID for payment in view.payments)
     for payment, _refund in view.surplus:
         amount = to_yuan(payment.amount_fen)
-        text = _("重复付款 %(amount)s 元，没有用上") if is_double else _("订单结束后收到 %(amount)s 元，没有用上")
+        text = _("重复付款 %(amount)s 元，没有用上") if view.is_double else _("订单结束后收到 %(amount)s 元，没有用上")
         yield payment.paid_time or payment.created_time, text % {"amount": amount}
     for trouble, _refund in view.wrong:
         amount = to_yuan(trouble.amount_fen)

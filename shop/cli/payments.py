@@ -32,8 +32,8 @@ commands = AppGroup("payments", help="Payments, money without a home, Alipay's b
 
 
 @commands.command("list")
-@click.option("--trouble", "is_trouble", is_flag=True, required=True, help="What waits for a person.")
-def list_trouble(is_trouble: bool) -> None:
+@click.option("--trouble", is_flag=True, required=True, expose_value=False, help="What waits for a person.")
+def list_trouble() -> None:
     """Money that goes back, refunds that failed, and money that fits no order, oldest first."""
     found = troubles.cases()
     for case in found:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -19,11 +18,9 @@ from shop.models import Order, Payment
 from shop.money import to_yuan
 
 GRACE = timedelta(minutes=2)  # after the deadline: Alipay's clock and ours, and money on its way
-Row = TypeVar("Row")
 SOONEST = timedelta(minutes=1)
 SELDOM = timedelta(minutes=8)  # while the buyer may still pay
 SELDOM_AFTERWARDS = timedelta(hours=1)  # while Alipay keeps silent about an attempt whose time is over
-LONGEST_RUN = 30.0  # seconds that one run of a job asks Alipay, which may be slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +134,3 @@ def claim(payment_id: int, seen: datetime, next_time: datetime) -> bool:
             execution_options={"synchronize_session": False},
         )
         return bool(claimed.rowcount)  # type: ignore[attr-defined]
-
-
-def in_time(rows: Iterable[Row]) -> Iterator[Row]:
-    """As many of the rows as one run of a job has time for; the rest is due in the next run."""
-    end = time.monotonic() + LONGEST_RUN
-    for row in rows:
-        if time.monotonic() > end:
-            return
-        yield row

@@ -1,6 +1,10 @@
-"""Work on many rows in short transactions, so much at a time that a selling shop does not feel it."""
+"""Work on many rows, so much at a time that neither a selling shop nor the next job feels it."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import InstrumentedAttribute
@@ -9,6 +13,17 @@ from shop.extensions import Model, unit_of_work
 
 ROWS = 1_000  # in one transaction
 TRANSACTIONS = 20  # in one run
+LONGEST_RUN = 30.0  # seconds, for what talks with others, who may be slow
+Item = TypeVar("Item")
+
+
+def in_time(items: Iterable[Item]) -> Iterator[Item]:
+    """As many of the items as one run of a job has time for; the rest is due in the next run."""
+    end = time.monotonic() + LONGEST_RUN
+    for item in items:
+        yield item
+        if time.monotonic() > end:
+            return
 
 
 def change_due(

@@ -18,7 +18,7 @@ from shop.enums import DifferenceKind, OrderStatus, PaymentState, RefundCause, R
 from shop.extensions import db
 from shop.gateways.bill import Bill, Row
 from shop.models import Order, Payment, Refund, RefundDetail, TransactionRecord, Trouble
-from shop.services.refund_booking import SENT
+from shop.rules.refund_states import SENT
 from shop.wording import mark as _
 
 CHUNK = 500  # numbers in one statement

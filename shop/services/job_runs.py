@@ -8,11 +8,10 @@ from typing import Any, cast
 
 import structlog
 from sqlalchemy import Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from shop import clock
-from shop.extensions import db, unit_of_work
+from shop.extensions import db, insert_into, unit_of_work
 from shop.models import JobRun
 
 Counts = dict[str, int]
@@ -20,14 +19,6 @@ Counts = dict[str, int]
 _TABLE = cast(Table, JobRun.__table__)
 _ERROR_LENGTH = 255
 
-
-def _or_count(insert: postgresql.Insert | sqlite.Insert) -> Any:
-    """A job's row, or one run more in the row that it has."""
-    again = {"started_time": insert.excluded.started_time, "runs": _TABLE.c.runs + 1}
-    return insert.on_conflict_do_update(index_elements=["name"], set_=again)
-
-
-_BEGIN = {"postgresql": _or_count(postgresql.insert(_TABLE)), "sqlite": _or_count(sqlite.insert(_TABLE))}
 
 log = structlog.get_logger()
 
@@ -56,9 +47,12 @@ def all_runs() -> Sequence[JobRun]:
 
 
 def _begin(name: str) -> None:
+    """A job's row, or one run more in the row that it has."""
     first = {"runs": 1, "failures": 0, "seconds": 0.0, "counts": {}, "error": ""}
     with unit_of_work() as session:
-        begin = _BEGIN[session.get_bind().dialect.name]
+        insert = insert_into(session, JobRun)
+        again = {"started_time": insert.excluded.started_time, "runs": _TABLE.c.runs + 1}
+        begin = insert.on_conflict_do_update(index_elements=["name"], set_=again)
         session.execute(begin, {"name": name, "started_time": clock.now(), **first})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, select, union_all
 from sqlalchemy.orm import joinedload, selectinload
 
-from shop.enums import EnrolmentStatus, ModuleStatus, RefundCause, RefundState, SectionType, StudyStatus
+from shop.enums import EnrolmentStatus, ModuleStatus, SectionType, StudyStatus
 from shop.errors import NotFound
 from shop.extensions import db
 from shop.models import (
@@ -28,9 +28,9 @@ from shop.models import (
     StudyRecord,
 )
 from shop.rules.access import Access, Period, access_of
+from shop.rules.refund_states import OF_LINES, UNDER_WAY
 
 CONTINUE_WITH = 3  # on the home page
-UNDER_WAY = (RefundState.REQUESTED, RefundState.APPROVED, RefundState.IN_TRANSIT, RefundState.FAILED)
 
 
 class NoAccess(Exception):
@@ -203,7 +203,7 @@ def is_suspended(enrolled: type[EnrolledCourse | EnrolledDegreeCourse]) -> Colum
     return exists().where(
         RefundDetail.order_detail_id == enrolled.order_detail_id,
         Refund.id == RefundDetail.refund_id,
-        Refund.cause.in_((RefundCause.STUDENT, RefundCause.STAFF)),
+        Refund.cause.in_(OF_LINES),
         Refund.state.in_(UNDER_WAY),
     )
 

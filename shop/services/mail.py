@@ -7,7 +7,6 @@ claimed: it may have arrived, so it becomes uncertain and is never sent again by
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +22,7 @@ from shop.enums import MailState, MessageType
 from shop.extensions import db, settings, unit_of_work
 from shop.gateways import smtp
 from shop.models import Account, Mail
+from shop.services import batches
 from shop.wording import LANGUAGES
 from shop.wording import mark as _
 
@@ -32,7 +32,6 @@ BACK_OFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 7
 TOO_OLD = timedelta(days=3)  # news that nobody needs any more
 STUCK = timedelta(minutes=10)  # a claim whose process is gone
 BATCH = 200
-LONGEST_RUN = 30.0  # seconds
 log = structlog.get_logger()
 
 _UNSYNCED = {"synchronize_session": False}
@@ -126,14 +125,11 @@ def send_due() -> dict[str, int]:
         return counts
     counts["uncertain"], counts["failed"] = _give_up(clock.now())
     server = smtp.Server.from_url(settings().mail_url)
-    end = time.monotonic() + LONGEST_RUN
-    for _number in range(BATCH):
+    for _number in batches.in_time(range(BATCH)):
         claimed = _claim(clock.now())
         if claimed is None:
             break
         counts[_send(server, claimed)] += 1
-        if time.monotonic() > end:
-            break
     return counts
 
 

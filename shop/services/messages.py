@@ -12,22 +12,17 @@ from datetime import date
 from typing import Any, cast
 
 from sqlalchemy import Table, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from shop import clock, wording
 from shop.enums import MessageType
 from shop.errors import NotFound
-from shop.extensions import db, unit_of_work
+from shop.extensions import db, insert_into, unit_of_work
 from shop.models import Notification
 from shop.services import mail
 
 PAGE_SIZE = 20
 _TABLE = cast(Table, Notification.__table__)
-_ONCE = {
-    "postgresql": postgresql.insert(_TABLE).on_conflict_do_nothing(index_elements=["event"]).returning(_TABLE.c.id),
-    "sqlite": sqlite.insert(_TABLE).on_conflict_do_nothing(index_elements=["event"]).returning(_TABLE.c.id),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +56,8 @@ def tell(
     What has the same ``event`` is told once for ever: the second time nothing is written, and nothing fails.
     """
     message = Message(kind, content, facts or {}, link)
-    told = session.execute(_ONCE[session.get_bind().dialect.name], _row(account_id, message) | {"event": event})
-    if told.first() and is_mailed:
+    once = insert_into(session, Notification).on_conflict_do_nothing(index_elements=["event"]).returning(_TABLE.c.id)
+    if session.execute(once, _row(account_id, message) | {"event": event}).first() and is_mailed:
         _post(session, account_id, [message])
 
 
@@ -133,9 +128,7 @@ def read_all(account_id: int, newest_id: int) -> None:
 
 def _row(account_id: int, message: Message) -> dict[str, Any]:
     facts = _plain(message.facts)
-    wording.say(
-        message.content, "zh", facts
-    )  # a missing fact fails here, where it is forgotten, and not when it is read
+    wording.say(message.content, "zh", facts)  # a missing fact fails where it is forgotten, not when it is read
     return {
         "account_id": account_id,
         "msg_type": message.kind,

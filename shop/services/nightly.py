@@ -13,10 +13,9 @@ from typing import Any, cast
 
 import structlog
 from sqlalchemy import Table, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shop import clock
-from shop.extensions import db, unit_of_work
+from shop.extensions import db, insert_into, unit_of_work
 from shop.models import NightlyRun
 from shop.services import audit, coupons, enrolments, orders
 
@@ -26,10 +25,6 @@ LEASE = timedelta(minutes=30)  # longer than any step; a night whose process was
 
 Counts = dict[str, int]
 _TABLE = cast(Table, NightlyRun.__table__)
-_BEGIN = {
-    "postgresql": postgresql.insert(_TABLE).on_conflict_do_nothing(index_elements=["night"]),
-    "sqlite": sqlite.insert(_TABLE).on_conflict_do_nothing(index_elements=["night"]),
-}
 
 log = structlog.get_logger()
 
@@ -133,7 +128,7 @@ def _claim(night: date) -> tuple[datetime, dict[str, Any]]:
     now = clock.now()
     is_free = or_(NightlyRun.leased_until.is_(None), NightlyRun.leased_until < now)
     with unit_of_work() as session:
-        begin = _BEGIN[session.get_bind().dialect.name]
+        begin = insert_into(session, NightlyRun).on_conflict_do_nothing(index_elements=["night"])
         session.execute(begin, {"night": night, "started_time": now, "steps": {}})
         done = session.scalar(
             update(NightlyRun)

@@ -19,7 +19,7 @@ from shop.enums import (
     TroubleKind,
 )
 from shop.errors import NotFound
-from shop.extensions import db, settings
+from shop.extensions import db
 from shop.models import (
     Coupon,
     CouponRecord,
@@ -38,7 +38,8 @@ from shop.models import (
 )
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.services.refund_booking import OF_LINES, SENT
+from shop.rules.refund_states import OF_LINES, UNDER_WAY
+from shop.services import refunds
 
 PAGE_SIZE = 20
 LAST_CALL = timedelta(seconds=60)  # "pay now" disappears this long before the deadline (design 12)
@@ -50,7 +51,6 @@ _FIRST_SECTION = (
     .limit(1)
     .scalar_subquery()
 )
-RUNNING = (RefundState.REQUESTED, *SENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class OrderView:
     @property
     def running(self) -> Refund | None:
         """The request that is under way: at most one (a unique index holds that)."""
-        return next((refund for refund in self.line_refunds if refund.state in RUNNING), None)
+        return next((refund for refund in self.line_refunds if refund.state in UNDER_WAY), None)
 
     @property
     def suspended(self) -> frozenset[int]:
@@ -123,6 +123,11 @@ class OrderView:
         """Money that came too late or twice, with what takes it back."""
         back = {refund.payment_id: refund for refund in self.refunds if refund.cause not in OF_LINES}
         return [(p, back.get(p.id)) for p in self.payments if p.state is PaymentState.SURPLUS]
+
+    @property
+    def is_double(self) -> bool:
+        """Whether money that was not used came on top of the order's own."""
+        return any(payment.state is PaymentState.PAID for payment in self.payments)
 
     @property
     def wrong(self) -> list[tuple[Trouble, Refund | None]]:
@@ -224,7 +229,7 @@ def _refund_until(order: Order, now: datetime) -> datetime | None:
     """Which of its lines can be asked for is told by ``services.refunds``."""
     if order.pay_time is None or not order_states.is_allowed(order.status, Action.ASK_REFUND):
         return None
-    until = order.pay_time + timedelta(days=settings().refund_window_days)
+    until = refunds.deadline(order.pay_time)
     return until if now <= until else None
 
 

@@ -17,7 +17,7 @@ from shop.gateways.alipay import Close, Unknown
 from shop.models import Order, OrderDetail, Payment
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.services import attempts, order_messages, order_views, payment, reservation
+from shop.services import attempts, batches, order_messages, order_views, payment, reservation
 from shop.services.attempts import GRACE
 from shop.services.locks import lock_order
 from shop.services.payment import Answer
@@ -33,12 +33,12 @@ def pay_again(account_id: int, order_number: str) -> str | None:
     Alipay is asked first, so that a trade it has closed is followed by a new attempt and not by its error page; while
     it keeps silent the open attempt is sent again. Raises NotFound, NotYourTurn when it is too late.
     """
-    view = order_views.view(account_id, order_number)
-    if view.order.pay_time is not None:
+    order = _own(account_id, order_number)
+    if order.pay_time is not None:
         return None
-    if not view.may_pay:
+    if not order_views.may_be_paid(order, clock.now()):
         raise NotYourTurn
-    order_id = _own_id(account_id, order_number)
+    order_id = order.id
     attempt = attempts.open_attempt_of(order_id)
     if attempt:
         match payment.ask(attempt):
@@ -57,18 +57,17 @@ def pay_again(account_id: int, order_number: str) -> str | None:
 
 def inquire(account_id: int, order_number: str) -> Answer:
     """Ask Alipay about one's own order now. Raises NotFound."""
-    order_id = _own_id(account_id, order_number)
-    attempt = attempts.open_attempt_of(order_id)
+    attempt = attempts.open_attempt_of(_own(account_id, order_number).id)
     return payment.ask(attempt) if attempt else Answer.CLOSED
 
 
-def _own_id(account_id: int, order_number: str) -> int:
-    order_id = db.session.scalar(
-        select(Order.id).where(Order.order_number == order_number, Order.account_id == account_id)
-    )
-    if order_id is None:
+def _own(account_id: int, order_number: str) -> Order:
+    order = db.session.scalars(
+        select(Order).where(Order.order_number == order_number, Order.account_id == account_id)
+    ).one_or_none()
+    if order is None:
         raise NotFound
-    return order_id
+    return order
 
 
 # ---------------------------------------------------------------- the end of an unpaid order
@@ -79,7 +78,7 @@ def cancel(account_id: int, order_number: str) -> None:
 
     Raises NotFound; NotYourTurn when it is paid or ended; AlipaySilent when nobody can tell now whether it is paid.
     """
-    order_id = _own_id(account_id, order_number)
+    order_id = _own(account_id, order_number).id
     if not _end(order_id, Action.CANCEL):
         status = db.session.scalars(select(Order.status).where(Order.id == order_id)).one()
         raise AlipaySilent if status is OrderStatus.PENDING else NotYourTurn
@@ -105,7 +104,7 @@ def expire_due() -> dict[str, int]:
         .limit(BATCH)
     ).all()
     db.session.rollback()
-    for row in attempts.in_time(due):
+    for row in batches.in_time(due):
         if attempts.claim(row.id, row.next_ask_time, attempts.next_ask(row.created_time, row.expires_at, now)):
             counts["ended" if _end(row.order_id, Action.TIME_OUT) else "left"] += 1
     return dict(counts)

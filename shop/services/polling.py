@@ -12,7 +12,7 @@ from shop.enums import PaymentState
 from shop.extensions import db, unit_of_work
 from shop.gateways.alipay import Close, Unknown
 from shop.models import Payment
-from shop.services import attempts, payment
+from shop.services import attempts, batches, payment
 from shop.services.attempts import GRACE
 from shop.services.payment import Answer
 
@@ -44,7 +44,7 @@ def poll_due() -> dict[str, int]:
         .limit(BATCH)
     ).all()
     db.session.rollback()
-    for attempt in attempts.in_time(due):
+    for attempt in batches.in_time(due):
         later = attempts.next_ask(attempt.created_time, attempt.expires_at, now)
         if attempts.claim(attempt.id, attempt.next_ask_time, later):
             counts[_ask(attempt).value] += 1

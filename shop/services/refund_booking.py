@@ -9,17 +9,15 @@ import structlog
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from shop.enums import RefundCause, RefundState, TransactionType, TroubleKind
+from shop.enums import RefundState, TransactionType, TroubleKind
 from shop.models import CouponRecord, Order, OrderDetail, Payment, Refund, RefundDetail, Trouble
 from shop.rules import order_states
 from shop.rules.order_states import Action
+from shop.rules.refund_states import OF_LINES
 from shop.services import delivery, refund_messages, reservation, wallet
 from shop.services.refund_messages import Step
 
 log = structlog.get_logger()
-
-OF_LINES = (RefundCause.STUDENT, RefundCause.STAFF)  # the causes that concern lines of the order
-SENT = (RefundState.APPROVED, RefundState.IN_TRANSIT, RefundState.FAILED)  # money is to move, or may have moved
 
 
 def book_done(session: Session, order: Order, refund: Refund, now: datetime) -> None:

@@ -21,9 +21,9 @@ from shop.enums import RefundCause, RefundState
 from shop.extensions import db, settings, unit_of_work
 from shop.gateways.alipay import Alipay, RefundAnswer, Unknown
 from shop.models import Order, Payment, Refund, Trouble
-from shop.services import attempts, refund_booking, refund_messages
+from shop.rules.refund_states import SENT
+from shop.services import batches, refund_booking, refund_messages
 from shop.services.locks import lock_order
-from shop.services.refund_booking import SENT
 from shop.services.refund_messages import Step
 
 log = structlog.get_logger()
@@ -72,7 +72,7 @@ def send_due() -> dict[str, int]:
     due = db.session.scalars(
         select(Refund.id).where(Refund.next_try_time <= now).order_by(Refund.next_try_time).limit(BATCH)
     ).all()
-    counts = Counter(send(refund_id).value for refund_id in attempts.in_time(due))
+    counts = Counter(send(refund_id).value for refund_id in batches.in_time(due))
     return {outcome.value: counts[outcome.value] for outcome in Outcome}
 
 

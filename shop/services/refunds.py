@@ -33,9 +33,9 @@ from shop.models import (
 from shop.money import to_yuan
 from shop.rules import order_states
 from shop.rules.order_states import Action
+from shop.rules.refund_states import NOTHING_MOVES, OF_LINES, SENT, UNDER_WAY
 from shop.services import refund_booking, refund_messages, refund_sending
 from shop.services.locks import lock_order
-from shop.services.refund_booking import OF_LINES, SENT
 from shop.services.refund_messages import Step
 from shop.services.refund_sending import Outcome
 
@@ -43,7 +43,6 @@ log = structlog.get_logger()
 
 LONGEST_REASON = 255
 MOST_LISTED = 1_000
-NOTHING_MOVES = (RefundState.REFUSED, RefundState.WITHDRAWN)
 NUMBER_ENDS = {RefundCause.LATE: "LATE", RefundCause.DOUBLE: "DOUBLE", RefundCause.WRONG_AMOUNT: "WRONG"}
 
 
@@ -114,19 +113,24 @@ def _own(session: Session, account_id: int, order_number: str) -> Order:
 
 
 def _options(session: Session, order: Order, now: datetime) -> Options:
-    deadline = order.pay_time + timedelta(days=settings().refund_window_days) if order.pay_time else None
-    return Options(_lines(session, order), _why_not(order, deadline, now), deadline)
+    until = deadline(order.pay_time) if order.pay_time else None
+    return Options(_lines(session, order), _why_not(order, until, now), until)
 
 
-def _why_not(order: Order, deadline: datetime | None, now: datetime) -> str:
+def deadline(pay_time: datetime) -> datetime:
+    """Until when the lines of an order that was paid then can be asked for."""
+    return pay_time + timedelta(days=settings().refund_window_days)
+
+
+def _why_not(order: Order, until: datetime | None, now: datetime) -> str:
     """What stands in the way of the order as a whole."""
     if order.status is OrderStatus.REFUND_REQUESTED:
         return _("这个订单有一个退费正在处理，处理完后才能再申请。")
     if order.status is OrderStatus.REFUNDED:
         return _("这个订单已全部退费。")
-    if order.status is not OrderStatus.PAID or deadline is None:
+    if order.status is not OrderStatus.PAID or until is None:
         return _("这个订单没有付款，不需要退费。")
-    if now > deadline:
+    if now > until:
         return _("付款后 %(days)s 天内可以申请退费，现在已经超过。", days=settings().refund_window_days)
     return ""
 
@@ -193,7 +197,7 @@ def _preview(session: Session, order: Order, detail_ids: Collection[int], now: d
         raise NotRefundable(reason=_("请选择要退的课程。"))
     for line in picked:
         if line.why_not:
-            raise NotRefundable(reason=f"{line.name}：{line.why_not}")
+            raise NotRefundable(reason=_("%(name)s：%(why)s", name=line.name, why=line.why_not))
     amount_fen = sum(line.amount_fen for line in picked)
     left_fen = _cash_left_fen(session, order.id)
     if amount_fen > left_fen:
@@ -460,7 +464,7 @@ def listed(*, is_all: bool = False) -> Sequence[Refund]:
     """Refunds that wait for somebody or are on their way, oldest first; with ``is_all`` those that are over, too."""
     found = select(Refund).order_by(Refund.requested_time, Refund.id)
     if not is_all:
-        found = found.where(Refund.state.in_((RefundState.REQUESTED, *SENT)))
+        found = found.where(Refund.state.in_(UNDER_WAY))
     return db.session.scalars(found.limit(MOST_LISTED)).all()
 
 

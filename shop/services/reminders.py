@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +13,7 @@ from shop.clock import local_date
 from shop.enums import MessageType
 from shop.extensions import db, unit_of_work
 from shop.models import Coupon, CouponRecord, EnrolledCourse, Notification, Product
-from shop.services import messages
+from shop.services import batches, messages
 from shop.wording import mark as _
 
 COUPON_NOTICE = timedelta(days=3)
@@ -22,7 +21,6 @@ COUPON_REST = timedelta(days=1)  # whoever has just claimed a coupon knows when 
 COURSE_NOTICE = timedelta(days=7)  # and as long after buying, for the same reason
 NEWS = timedelta(days=7)  # an end that lies further back is told no more
 BATCH = 100  # in one transaction
-LONGEST_RUN = 30.0  # seconds
 
 
 def of_coupons(now: datetime) -> dict[str, int]:
@@ -121,12 +119,10 @@ def _is_untold(event: str, row_id: InstrumentedAttribute[int]) -> ColumnElement[
 
 def _tell_all(query: Select[*tuple[Any, ...]], tell: Callable[[Session, Any], None]) -> int:
     """Tell of every row, a few in each transaction, until none is left or the time is over; how many were told."""
-    count, end = 0, time.monotonic() + LONGEST_RUN
-    while rows := db.session.execute(query.limit(BATCH)).all():
+    count = 0
+    for rows in batches.in_time(iter(lambda: db.session.execute(query.limit(BATCH)).all(), [])):
         with unit_of_work() as session:
             for row in rows:
                 tell(session, row)
         count += len(rows)
-        if time.monotonic() > end:
-            break
     return count

@@ -16,7 +16,7 @@ from shop.enums import CouponStatus, OrderStatus, PaymentState, TransactionType
 from shop.errors import AlipaySilent, NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.models import CouponRecord, EnrolledCourse, OrderDetail, TransactionRecord
-from shop.services import attempts, orders
+from shop.services import batches, orders
 from tests.audit import assert_audit_clean
 from tests.builders import a_course, a_student
 from tests.cashier.parts import Cashier, until
@@ -218,7 +218,7 @@ def test_a_slow_alipay_ends_a_run_and_the_rest_ends_in_the_next(deal: Deal, monk
     for _ in range(3):
         Deal(deal.alipay, a_course(10_000))
     deal.alipay.move_clock(OVER)
-    monkeypatch.setattr(attempts, "LONGEST_RUN", 1.0)
+    monkeypatch.setattr(batches, "LONGEST_RUN", 1.0)
     deal.alipay.fault("answer_slow", method=QUERY, seconds=0.8, times=None)
     assert orders.expire_due() == {"ended": 2, "left": 0}
     deal.alipay.control("faults", method="DELETE")

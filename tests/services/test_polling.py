@@ -11,7 +11,7 @@ from flask import Flask
 from shop import clock
 from shop.enums import OrderStatus, PaymentState
 from shop.models import EnrolledCourse, Payment
-from shop.services import attempts, orders, polling
+from shop.services import attempts, batches, orders, polling
 from tests.audit import assert_audit_clean
 from tests.builders import a_course
 from tests.cashier.parts import Cashier
@@ -185,7 +185,7 @@ def test_a_slow_alipay_ends_a_run_and_the_rest_is_due_in_the_next(deal: Deal, mo
     for each in deals:
         each.pay()
     deal.alipay.move_clock(MINUTE)
-    monkeypatch.setattr(attempts, "LONGEST_RUN", 1.0)
+    monkeypatch.setattr(batches, "LONGEST_RUN", 1.0)
     deal.alipay.fault("answer_slow", method=QUERY, seconds=0.8, times=None)
     assert polling.poll_due() == {"paid": 2}
     deal.alipay.control("faults", method="DELETE")
