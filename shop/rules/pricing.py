@@ -116,6 +116,11 @@ def after_coupon(amount_fen: int, coupon: Coupon | None) -> int:
     if not reaches_minimum(amount_fen, terms):
         missing = to_yuan(terms.minimum_fen - amount_fen)
         raise CouponBelowMinimum(coupon=coupon.name, minimum=to_yuan(terms.minimum_fen), missing=missing)
+    return after_terms(amount_fen, terms)
+
+
+def after_terms(amount_fen: int, terms: CouponTerms) -> int:
+    """Fen left to pay under terms whose minimum is reached, never below zero."""
     if terms.kind is CouponKind.PERCENT:
         return percent_of(amount_fen, terms.pay_percent)
     return max(0, amount_fen - terms.face_fen)

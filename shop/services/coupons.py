@@ -21,7 +21,7 @@ from shop.enums import CouponKind, CouponStatus, Month, OrderStatus, ProductKind
 from shop.errors import ClaimRefused, CodeRefused, NotFound
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Coupon, CouponCode, CouponRecord, Order, Product
-from shop.money import percent_of
+from shop.rules import pricing
 from shop.rules.coupons import claim_window_open, use_window
 from shop.services import batches
 
@@ -59,6 +59,12 @@ class Ticket:
     product_id: int | None  # None: the whole shop
     product_name: str | None
     product_kind: ProductKind | None
+
+    @property
+    def terms(self) -> pricing.CouponTerms:
+        """What it does, as the rules see it."""
+        percent = 100 if self.pay_percent is None else self.pay_percent
+        return pricing.CouponTerms(self.kind, self.face_fen, percent, self.minimum_fen)
 
     @property
     def href(self) -> str:
@@ -374,8 +380,9 @@ def _own(row: Any, state: WalletState, now: datetime, in_cart: Mapping[int, int]
     coupon, name, kind, record, order_number, order_status, expires_at = row
     amount_fen = sum(in_cart.values()) if coupon.product_id is None else in_cart.get(coupon.product_id, 0)
     missing_fen = max(0, coupon.minimum_consume_fen - amount_fen) if amount_fen else 0
+    ticket = _ticket(coupon, name, kind)
     return OwnCoupon(
-        ticket=_ticket(coupon, name, kind),
+        ticket=ticket,
         state=state,
         valid_from=record.valid_from,
         valid_until=record.valid_until,
@@ -384,14 +391,8 @@ def _own(row: Any, state: WalletState, now: datetime, in_cart: Mapping[int, int]
         held_until=expires_at if order_status is OrderStatus.PENDING else None,
         is_stopped=not coupon.enabled,
         missing_fen=missing_fen,
-        saves_fen=0 if missing_fen or not amount_fen else _saves(coupon, amount_fen),
+        saves_fen=0 if missing_fen else amount_fen - pricing.after_terms(amount_fen, ticket.terms),
     )
-
-
-def _saves(coupon: Coupon, amount_fen: int) -> int:
-    if coupon.coupon_type is CouponKind.PERCENT:
-        return amount_fen - percent_of(amount_fen, coupon.off_percent or 100)
-    return min(coupon.money_equivalent_fen, amount_fen)
 
 
 def _best_first(own: OwnCoupon) -> tuple[int, int, datetime]:

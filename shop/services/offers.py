@@ -121,6 +121,4 @@ def _with_effect(offer: Offer, plans: Sequence[tuple[str, int]], today: date) ->
 
 
 def _as_used(ticket: Ticket, today: date) -> pricing.Coupon:
-    percent = 100 if ticket.pay_percent is None else ticket.pay_percent
-    terms = pricing.CouponTerms(ticket.kind, ticket.face_fen, percent, ticket.minimum_fen)
-    return pricing.Coupon(0, ticket.name, ticket.product_id, terms, start_of_day(today), end_of_day(today))
+    return pricing.Coupon(0, ticket.name, ticket.product_id, ticket.terms, start_of_day(today), end_of_day(today))
