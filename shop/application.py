@@ -13,20 +13,28 @@ from shop.blueprints import (
     checkout,
     coupons,
     degree,
+    earnings,
+    grading,
+    homework,
     learning,
+    mentor,
     messages,
     operations,
     orders,
     outbox,
     password_reset,
     payment,
+    questions,
     refunds,
+    rewards,
+    road,
     settlement,
     wallet,
 )
 from shop.config import Settings
 from shop.extensions import csrf, db, migrate
 from shop.gateways.redis_client import connect
+from shop.web import upload_limit
 
 BLUEPRINTS = (
     catalogue,
@@ -44,6 +52,13 @@ BLUEPRINTS = (
     messages,
     learning,
     degree,
+    road,
+    homework,
+    questions,
+    rewards,
+    mentor,
+    grading,
+    earnings,
     operations,
 )
 
@@ -60,6 +75,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["redis"] = connect(settings.redis_url)
     db.init_app(app)
     migrate.init_app(app, db, directory=str(settings.migrations), render_as_batch=True)
+    upload_limit.init_app(app)
     csrf.init_app(app)
     web.init_app(app)  # Babel and Flask-Login too
     for module in BLUEPRINTS:

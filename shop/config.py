@@ -49,6 +49,13 @@ class Settings:
     order_ttl_minutes: int
     beli_per_yuan: int
     refund_window_days: int
+    grading_hours: int  # a hand-in waits no longer for its mark, or the mentor is fined
+    follow_up_days: int  # nor a student for a word
+    answer_hours: int  # nor a question for its answer
+    leave_days: int  # 休学, in all, for one degree
+    overtime_pays: bool  # whether fee and rewards mature when the two years end without graduation
+    uploads: Path  # what students and mentors hand in
+    upload_megabytes: int  # one file
     mail_url: str = field(repr=False)  # "" = no mail; the demo shows its letters on a page
     metrics_token: str = field(repr=False)  # "" = /metrics is 404
     media_origins: tuple[str, ...]
@@ -111,6 +118,13 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         order_ttl_minutes=reader.number("ORDER_TTL_MINUTES", 15, 1, LONGEST_TTL),
         beli_per_yuan=reader.number("BELI_PER_YUAN", 1, 1, 100),
         refund_window_days=reader.number("REFUND_WINDOW_DAYS", 7, 0, 365),
+        grading_hours=reader.number("GRADING_HOURS", 48, 1, 720),
+        follow_up_days=reader.number("FOLLOW_UP_DAYS", 7, 1, 90),
+        answer_hours=reader.number("ANSWER_HOURS", 12, 1, 720),
+        leave_days=reader.number("LEAVE_DAYS", 180, 0, 730),
+        overtime_pays=reader.number("OVERTIME_PAYS", 0, 0, 1) == 1,
+        uploads=Path(reader.text("UPLOADS_DIR", str(instance / "uploads"))).resolve(),
+        upload_megabytes=reader.number("UPLOAD_MEGABYTES", 10, 1, 100),
         mail_url=reader.mail("MAIL_URL"),
         metrics_token=reader.text("METRICS_TOKEN"),
         media_origins=reader.origins("MEDIA_ORIGINS"),

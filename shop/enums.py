@@ -360,9 +360,19 @@ class WithdrawalState(Choice):
     WAITING = 0, _("待审核")
     PAID = 1, _("已打款")
     REFUSED = 2, _("已驳回")
+    APPROVED = 3, _("待打款")  # one person has said yes, another pays
+
+
+class Purse(Choice):
+    """Whose money of an enrolment: what it earns the student, or the fee of its mentor."""
+
+    REWARDS = 0, _("奖学金")
+    FEE = 1, _("导师费用")
 
 
 class ComplaintState(Choice):
+    """Also of a mentor's appeal against a penalty."""
+
     WAITING = 0, _("待处理")
     UPHELD = 1, _("成立")
     DISMISSED = 2, _("不成立")

@@ -99,6 +99,12 @@ class StaffDoNotBuy(ShopError):
     status, text = 403, _("员工账号不能购买课程，也不能领取优惠券。请使用您自己的学员账号。")
 
 
+class MentorsOnly(ShopError):
+    """A page of the mentors' desk, asked for by somebody else (safety.md 4)."""
+
+    status, text = 403, _("这里是导师工作台，只有导师可以使用。")
+
+
 class ClaimRefused(ShopError):
     """A coupon that cannot be claimed: not yet, no longer, none left, or already in the wallet."""
 

@@ -18,7 +18,7 @@ from flask_sqlalchemy.session import Session as FlaskSession
 from flask_wtf import CSRFProtect
 from sqlalchemy import DateTime, Engine, MetaData, SmallInteger, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Connection, Dialect, ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -122,6 +122,18 @@ def _begin(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
         connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+@event.listens_for(Engine, "handle_error")
+def _leave_out_the_row(context: ExceptionContext) -> None:
+    """PostgreSQL tells with a broken constraint the whole row, which an error in the log would spread (safety.md 7)."""
+    diagnosis = getattr(context.original_exception, "diag", None)
+    if diagnosis is None or not diagnosis.message_detail:
+        return
+    told, original = str(context.original_exception), context.original_exception
+    original.args = (diagnosis.message_primary, *original.args[1:])
+    if (error := context.sqlalchemy_exception) is not None:
+        error.args = (str(error.args[0]).replace(told, diagnosis.message_primary), *error.args[1:])
 
 
 _WRITE_TRANSACTION = {

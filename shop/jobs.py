@@ -30,6 +30,7 @@ from shop.services import (
     refunds,
     reminders,
     troubles,
+    uploads,
 )
 from shop.services.job_runs import Counts
 
@@ -76,6 +77,7 @@ SCHEDULE: tuple[tuple[str, When, Callable[[], Counts]], ...] = (
     ("remind_of_coupons", BY_DAY, lambda: reminders.of_coupons(clock.now())),
     ("remind_of_courses", BY_DAY, lambda: reminders.of_courses(clock.now())),
     ("close_troubles", hourly(30), troubles.close_found),
+    ("sweep_uploads", hourly(50), lambda: uploads.sweep_orphans(clock.now())),
     ("reconcile", hourly(40), lambda: reconciliation.reconcile_due(clock.now())),  # it knows when a bill is ready
 )
 

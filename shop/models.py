@@ -46,6 +46,7 @@ from shop.enums import (
     PaymentType,
     ProductKind,
     ProductStatus,
+    Purse,
     QuestionStatus,
     RefundCause,
     RefundState,
@@ -104,6 +105,11 @@ class Account(Model):
     brief: Mapped[str] = mapped_column(Text, default="")
     memo: Mapped[str | None] = mapped_column(String(255))
     date_joined: Mapped[datetime] = mapped_column(Instant, default=now)
+
+    @property
+    def shown_name(self) -> str:
+        """What other people call this account."""
+        return self.name or self.username
 
 
 mentor_group_member = Table(
@@ -839,18 +845,28 @@ class Withdrawal(Model):
     """提现申请: 贝里 out of the shop, decided and paid by people."""
 
     __tablename__ = "withdrawal"
-    __table_args__ = (CheckConstraint("amount > 0", name="amount_positive"),)
+    __table_args__ = (
+        CheckConstraint("amount > 0 AND amount_fen > 0", name="amount_positive"),
+        CheckConstraint("(state = 0) = (decided_time IS NULL)", name="decided_has_time"),
+        CheckConstraint("(state = 1) = (paid_time IS NOT NULL)", name="paid_has_time"),
+        CheckConstraint("handler_id <> account_id AND payer_id <> account_id", name="nobody_decides_on_their_own"),
+        CheckConstraint("payer_id <> handler_id", name="two_persons"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
-    amount: Mapped[int]
+    amount: Mapped[int]  # 贝里
+    amount_fen: Mapped[int]  # what they are worth on the day of the request
     state: Mapped[WithdrawalState] = mapped_column(EnumNumber(WithdrawalState), default=WithdrawalState.WAITING)
     payee_account: Mapped[str] = mapped_column(String(128))
     payee_name: Mapped[str] = mapped_column(String(64))
-    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)  # who said yes, or no
     decision: Mapped[str] = mapped_column(String(255), default="")
     requested_time: Mapped[datetime] = mapped_column(Instant, default=now)
     decided_time: Mapped[datetime | None] = mapped_column(Instant)
+    payer_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)  # who has paid it, another person
+    paid_time: Mapped[datetime | None] = mapped_column(Instant)
+    payment_number: Mapped[str | None] = mapped_column(String(128), unique=True)  # Alipay's number of the transfer
 
 
 class AuditLog(Model):
@@ -984,6 +1000,8 @@ class EnrolledDegreeCourse(Model):
     __tablename__ = "enrolled_degree_course"
     __table_args__ = (
         CheckConstraint("mentor_fee_balance >= 0", name="fee_not_negative"),
+        CheckConstraint("reward_balance >= 0", name="rewards_not_negative"),
+        CheckConstraint("(study_status IN (2, 3)) = (ended_time IS NOT NULL)", name="ended_has_time"),
         CheckConstraint("(valid_begin_date IS NULL) = (valid_end_date IS NULL)", name="both_dates_or_none"),
         Index(
             "uq_enrolled_degree_course_living",
@@ -1003,26 +1021,95 @@ class EnrolledDegreeCourse(Model):
     valid_end_date: Mapped[date | None]
     study_status: Mapped[StudyStatus] = mapped_column(EnumNumber(StudyStatus), default=StudyStatus.NOT_STARTED)
     mentor_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
-    mentor_fee_balance: Mapped[int] = mapped_column(default=0)  # 贝里
+    mentor_fee_balance: Mapped[int] = mapped_column(default=0)  # 贝里; changed only together with a score_record
+    reward_balance: Mapped[int] = mapped_column(default=0)  # 贝里 of the student that have not matured; likewise
     order_detail_id: Mapped[int] = mapped_column(key("order_detail.id"), unique=True)
-    closed_time: Mapped[datetime | None] = mapped_column(Instant)
+    ended_time: Mapped[datetime | None] = mapped_column(Instant)  # graduated, or out of time
+    closed_time: Mapped[datetime | None] = mapped_column(Instant)  # ended by a refund
 
+    account: Mapped[Account] = relationship(foreign_keys=[account_id])
+    mentor: Mapped[Account | None] = relationship(foreign_keys=[mentor_id])
     degree_course: Mapped[DegreeCourse] = relationship()
     order_detail: Mapped[OrderDetail] = relationship()
     study_records: Mapped[list[StudyRecord]] = relationship(order_by="StudyRecord.id")
     registration: Mapped[DegreeRegistrationForm | None] = relationship()
 
 
+class MentorAssignment(Model):
+    """Who was the mentor of an enrolment, from when until when: a new mentor starts with no debts of the one before."""
+
+    __tablename__ = "mentor_assignment"
+    __table_args__ = (
+        CheckConstraint("fee >= 0", name="fee_not_negative"),
+        CheckConstraint("until_time >= from_time", name="period"),
+        Index(
+            "uq_mentor_assignment_present",
+            "enrolled_degree_course_id",
+            unique=True,
+            sqlite_where=text("until_time IS NULL"),
+            postgresql_where=text("until_time IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
+    mentor_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    fee: Mapped[int]  # 贝里 that came with it: the initial fee, or what the mentor before had left
+    from_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    until_time: Mapped[datetime | None] = mapped_column(Instant)
+    reason: Mapped[str] = mapped_column(String(255), default="")
+
+
+class StudyLeave(Model):
+    """休学: a stretch of time that counts neither for the student nor against the mentor."""
+
+    __tablename__ = "study_leave"
+    __table_args__ = (
+        CheckConstraint("end_time >= begin_time", name="period"),
+        Index(
+            "uq_study_leave_present",
+            "enrolled_degree_course_id",
+            unique=True,
+            sqlite_where=text("end_time IS NULL"),
+            postgresql_where=text("end_time IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
+    begin_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    end_time: Mapped[datetime | None] = mapped_column(Instant)
+    reason: Mapped[str] = mapped_column(String(255), default="")
+
+
+class DegreeRegistrationDraft(Model):
+    """A 报名表 that is not filed yet, as far as it is filled in; gone once it is filed."""
+
+    __tablename__ = "degree_registration_draft"
+
+    enrolled_degree_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), primary_key=True)
+    answers: Mapped[dict[str, Any]] = mapped_column(JSON)  # by field, as they were typed
+    saved_time: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
 class DegreeRegistrationForm(Model):
     """学位课程报名表."""
 
     __tablename__ = "degree_registration_form"
+    __table_args__ = (
+        CheckConstraint("current_salary IS NULL OR salary_consent_time IS NOT NULL", name="salary_has_consent"),
+        CheckConstraint(
+            "(salary_consent_time IS NULL) = (salary_consent_version IS NULL)", name="consent_has_its_text"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     enrolled_degree_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), unique=True)
     current_company: Mapped[str] = mapped_column(String(64))
     current_position: Mapped[str] = mapped_column(String(64))
     current_salary: Mapped[int | None]
+    salary_consent_time: Mapped[datetime | None] = mapped_column(Instant)
+    salary_consent_version: Mapped[str | None] = mapped_column(String(16))  # of the text that was agreed to
     work_experience: Mapped[WorkExperience] = mapped_column(EnumNumber(WorkExperience))
     open_module: Mapped[bool] = mapped_column(default=True)
     stu_specified_mentor: Mapped[str | None] = mapped_column(String(32))
@@ -1032,6 +1119,8 @@ class DegreeRegistrationForm(Model):
     your_expectation: Mapped[str] = mapped_column(String(1024))
     memo: Mapped[str | None] = mapped_column(String(255))
     filed_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    filings: Mapped[int] = mapped_column(default=1)
+    reopened_time: Mapped[datetime | None] = mapped_column(Instant)  # staff let the student correct it
 
 
 class StudyRecord(Model):
@@ -1072,7 +1161,7 @@ class HomeworkRecord(Model):
     homework_id: Mapped[int] = mapped_column(key("homework.id"))
     student_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
     score: Mapped[Score | None] = mapped_column(EnumNumber(Score))
-    mentor_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    mentor_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)  # who graded it last
     mentor_comment: Mapped[str | None] = mapped_column(Text)
     status: Mapped[HomeworkStatus] = mapped_column(EnumNumber(HomeworkStatus), default=HomeworkStatus.WAITING)
     submit_num: Mapped[int] = mapped_column(default=0)
@@ -1082,6 +1171,63 @@ class HomeworkRecord(Model):
     check_date: Mapped[datetime | None] = mapped_column(Instant)
     update_time: Mapped[datetime] = mapped_column(Instant, default=now, onupdate=now)
     reward_status: Mapped[RewardStatus] = mapped_column(EnumNumber(RewardStatus), default=RewardStatus.NEW)
+
+    homework: Mapped[Homework] = relationship()
+    student: Mapped[EnrolledDegreeCourse] = relationship()
+    submissions: Mapped[list[HomeworkSubmission]] = relationship(
+        order_by="HomeworkSubmission.number", back_populates="record"
+    )
+
+
+class HomeworkSubmission(Model):
+    """One hand-in of a homework, and how it was graded; its record above is how the homework stands now."""
+
+    __tablename__ = "homework_submission"
+    __table_args__ = (
+        UniqueConstraint("homework_record_id", "number"),
+        CheckConstraint("number > 0", name="number_positive"),
+        CheckConstraint("(score IS NULL) = (checked_time IS NULL)", name="graded_has_time"),
+        CheckConstraint("(score IS NULL) = (grader_id IS NULL)", name="graded_has_grader"),
+        Index(
+            "ix_homework_submission_waiting",
+            "submitted_time",
+            sqlite_where=text("checked_time IS NULL"),
+            postgresql_where=text("checked_time IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    homework_record_id: Mapped[int] = mapped_column(key("homework_record.id"))
+    number: Mapped[int]  # 1 is the first hand-in
+    content: Mapped[str] = mapped_column(Text, default="")  # plain text, with links in it
+    submitted_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    score: Mapped[Score | None] = mapped_column(EnumNumber(Score))
+    comment: Mapped[str] = mapped_column(Text, default="")
+    grader_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    checked_time: Mapped[datetime | None] = mapped_column(Instant)
+
+    record: Mapped[HomeworkRecord] = relationship(back_populates="submissions")
+    uploads: Mapped[list[Upload]] = relationship(order_by="Upload.id")
+
+
+class Upload(Model):
+    """A file that somebody handed in: kept outside the web root under a name of the shop's own."""
+
+    __tablename__ = "upload"
+    __table_args__ = (
+        CheckConstraint("(homework_submission_id IS NULL) <> (follow_up_id IS NULL)", name="of_one_thing"),
+        CheckConstraint("size > 0", name="size_positive"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    homework_submission_id: Mapped[int | None] = mapped_column(key("homework_submission.id"), index=True)
+    follow_up_id: Mapped[int | None] = mapped_column(key("stu_follow_up_record.id"), index=True)
+    stored_name: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(255))  # as its owner calls it
+    mime_type: Mapped[str] = mapped_column(String(128))  # by its content
+    size: Mapped[int]  # bytes
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
 
 
 class StuFollowUpRecord(Model):
@@ -1094,8 +1240,10 @@ class StuFollowUpRecord(Model):
     mentor_id: Mapped[int] = mapped_column(key("account.id"), index=True)
     followup_tool: Mapped[FollowUpTool] = mapped_column(EnumNumber(FollowUpTool), default=FollowUpTool.WECHAT)
     record: Mapped[str] = mapped_column(Text)
-    attachment_path: Mapped[str | None] = mapped_column(String(128))
+    attachment_path: Mapped[str | None] = mapped_column(String(128))  # the stored name of its upload
     date: Mapped[datetime] = mapped_column(Instant, default=now)
+
+    uploads: Mapped[list[Upload]] = relationship()
 
 
 class Question(Model):
@@ -1110,10 +1258,15 @@ class Question(Model):
     account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
     degree_course_id: Mapped[int | None] = mapped_column(key("degree_course.id"), index=True)
     course_section_id: Mapped[int | None] = mapped_column(key("course_section.id"), index=True)
+    # whose mentor has to answer
+    enrolled_degree_course_id: Mapped[int | None] = mapped_column(key("enrolled_degree_course.id"), index=True)
     title: Mapped[str] = mapped_column(String(128))
     content: Mapped[str] = mapped_column(Text)
     status: Mapped[QuestionStatus] = mapped_column(EnumNumber(QuestionStatus), default=QuestionStatus.WAITING)
     date: Mapped[datetime] = mapped_column(Instant, default=now)
+
+    account: Mapped[Account] = relationship()
+    answers: Mapped[list[Answer]] = relationship(order_by="Answer.id")
 
 
 class Answer(Model):
@@ -1132,6 +1285,16 @@ class Complaint(Model):
     """投诉: a student about a mentor, decided by staff."""
 
     __tablename__ = "complaint"
+    __table_args__ = (
+        CheckConstraint("(state = 0) = (decided_time IS NULL)", name="decided_has_time"),
+        Index(
+            "uq_complaint_waiting",
+            "enrolled_degree_course_id",
+            unique=True,
+            sqlite_where=text("state = 0"),
+            postgresql_where=text("state = 0"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
@@ -1145,42 +1308,91 @@ class Complaint(Model):
 
 
 class ScoreRule(Model):
-    """积分规则: one point is one 贝里; 0 means that the value is kept elsewhere."""
+    """积分规则: one point is one 贝里; 0 means that the value is kept elsewhere, or that the rule does nothing.
+
+    The highest version of a rule is in force. A change adds a version: what was booked keeps the one it was booked by.
+    """
 
     __tablename__ = "score_rule"
-    __table_args__ = (UniqueConstraint("rule", "score_type"),)
+    __table_args__ = (
+        UniqueConstraint("rule", "score_type", "version"),
+        CheckConstraint("score >= 0", name="score_not_negative"),
+        CheckConstraint("version > 0", name="version_positive"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     rule: Mapped[Rule] = mapped_column(EnumNumber(Rule))
     score_type: Mapped[ScoreType] = mapped_column(EnumNumber(ScoreType), default=ScoreType.REWARD)
-    score: Mapped[int]
+    version: Mapped[int] = mapped_column(default=1)
+    score: Mapped[int]  # 贝里
     memo: Mapped[str | None] = mapped_column(String(255))
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
 
 
 class ScoreRecord(Model):
-    """积分奖惩记录: the value is copied from the rule, so that a new rule rewrites no history."""
+    """积分奖惩记录: one change of a purse of an enrolment. Never edited; a correction is a row that reverses it.
+
+    Its value is copied from the rule, so that a new rule rewrites no history. Only what maturing writes comes later:
+    ``maturity_date``, ``applied``, ``applied_date`` and ``received_score``, once.
+    """
 
     __tablename__ = "score_record"
     __table_args__ = (
         CheckConstraint("applied = (applied_date IS NOT NULL)", name="applied_has_date"),
-        CheckConstraint("received_score >= 0", name="received_not_negative"),
+        CheckConstraint(
+            "received_score >= 0 AND received_score <= CASE WHEN score > 0 THEN score ELSE 0 END",
+            name="received_within_score",
+        ),
+        CheckConstraint("received_score = 0 OR applied", name="received_when_applied"),
+        CheckConstraint("balance >= 0", name="balance_not_negative"),
+        CheckConstraint("reverses_id <> id", name="reverses_another"),
+        Index(None, "enrolled_degree_course_id", "purse", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     score_rule_id: Mapped[int] = mapped_column(key("score_rule.id"), index=True)
-    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
-    enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"), index=True)
+    purse: Mapped[Purse] = mapped_column(EnumNumber(Purse))
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)  # who earns or loses
+    enrolled_degree_course_id: Mapped[int] = mapped_column(key("enrolled_degree_course.id"))
+    event: Mapped[str] = mapped_column(String(128), unique=True)  # its cause, which is booked once for ever
+    # the evidence
     homework_record_id: Mapped[int | None] = mapped_column(key("homework_record.id"), index=True)
+    homework_submission_id: Mapped[int | None] = mapped_column(key("homework_submission.id"), index=True)
     question_id: Mapped[int | None] = mapped_column(key("question.id"), index=True)
     complaint_id: Mapped[int | None] = mapped_column(key("complaint.id"), index=True)
-    score: Mapped[int]
-    received_score: Mapped[int] = mapped_column(default=0)
-    balance: Mapped[int] = mapped_column(default=0)
+    reverses_id: Mapped[int | None] = mapped_column(key("score_record.id"), unique=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # dates and figures of the cause
+    score: Mapped[int]  # 贝里: what the purse gained (> 0) or lost (< 0)
+    received_score: Mapped[int] = mapped_column(default=0)  # how much of it has reached the account's balance
+    balance: Mapped[int] = mapped_column(default=0)  # of the purse after this row
     maturity_date: Mapped[date | None]
-    applied: Mapped[bool] = mapped_column(default=False)
+    applied: Mapped[bool] = mapped_column(default=False)  # a loss at once; a gain when it matures or moves on
     applied_date: Mapped[datetime | None] = mapped_column(Instant)
     date: Mapped[datetime] = mapped_column(Instant, default=now)
-    memo: Mapped[str | None] = mapped_column(String(255))
+    memo: Mapped[str | None] = mapped_column(String(255))  # in Chinese, from the catalogue of texts
+
+    rule: Mapped[ScoreRule] = relationship()
+
+
+class Appeal(Model):
+    """申诉: a mentor against a penalty, decided by staff. While it waits, nothing of that purse is paid out."""
+
+    __tablename__ = "appeal"
+    __table_args__ = (CheckConstraint("(state = 0) = (decided_time IS NULL)", name="decided_has_time"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    score_record_id: Mapped[int] = mapped_column(key("score_record.id"), unique=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    content: Mapped[str] = mapped_column(Text)
+    state: Mapped[ComplaintState] = mapped_column(
+        EnumNumber(ComplaintState), default=ComplaintState.WAITING, index=True
+    )
+    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    decision: Mapped[str] = mapped_column(String(255), default="")
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
+    decided_time: Mapped[datetime | None] = mapped_column(Instant)
+
+    score_record: Mapped[ScoreRecord] = relationship()
 
 
 def _allow_only_the_choices() -> None:

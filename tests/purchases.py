@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any, TypeVar
 
 from shop import clock
-from shop.enums import OrderStatus, PaymentType, ProductStatus
+from shop.enums import OrderStatus, PaymentMethod, PaymentState, PaymentType, ProductStatus
 from shop.extensions import db
 from shop.models import (
     Account,
@@ -19,6 +19,7 @@ from shop.models import (
     EnrolledDegreeCourse,
     Order,
     OrderDetail,
+    Payment,
     Product,
     StudyRecord,
 )
@@ -51,6 +52,7 @@ def a_paid_line(account: Account, product: Product, status: OrderStatus = OrderS
         account_id=account.id,
         status=status,
         payment_type=PaymentType.ALIPAY,
+        payment_number=f"trade{number}",
         list_amount_fen=9_900,
         course_discount_fen=0,
         site_discount_fen=0,
@@ -61,6 +63,18 @@ def a_paid_line(account: Account, product: Product, status: OrderStatus = OrderS
         date=moment,
         expires_at=moment,
         pay_time=moment,
+        payments=[
+            Payment(
+                out_trade_no=f"P20261123{number:08d}",
+                method=PaymentMethod.PAGE,
+                amount_fen=9_900,
+                biz_content={},
+                state=PaymentState.PAID,
+                trade_no=f"trade{number}",
+                expires_at=moment,
+                paid_time=moment,
+            )
+        ],
     )
     return saved(
         OrderDetail(

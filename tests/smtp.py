@@ -42,9 +42,10 @@ class _Talk(socketserver.StreamRequestHandler):
         while line := self.rfile.readline():
             server.commands.append(line.decode().strip())
             command = line.decode().split()[0].upper()
-            if not self._say(server.answer(command)) or command == "QUIT":
+            answer = server.answer(command)  # once: a test may change its mind at any moment
+            if not self._say(answer) or command == "QUIT":
                 return
-            if command == "DATA" and server.answer(command).startswith("354"):
+            if command == "DATA" and answer.startswith("354"):
                 server.letters.append(self._letter())
                 if not self._say(server.answer(END)):
                     return

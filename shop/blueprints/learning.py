@@ -41,13 +41,6 @@ def section(section_id: int) -> str:
     )
 
 
-@bp.get("/degrees/<int(min=1, max=2147483647):enrolment_id>")
-@login_required
-def degree(enrolment_id: int) -> str:
-    today = clock.local_date(clock.now())
-    return render_template("learning/degree.html", view=learning.degree(current_user.id, enrolment_id, today))
-
-
 @bp.errorhandler(NoAccess)
 def no_access(error: NoAccess) -> Response | tuple[str, int]:
     """A visitor may own it and is asked to log in; whoever is logged in does not, and is shown where it is sold."""

@@ -98,7 +98,8 @@ def _refunds(view: OrderView) -> Iterator[Told]:
         about = _("、").join(_("「%(name)s」", name=names[line.order_detail_id]) for line in refund.details)
         asked = _("申请退费：%(names)s") if refund.cause is RefundCause.STUDENT else _("客服发起退费：%(names)s")
         yield refund.requested_time, asked % {"names": about}
-        yield from _decided(refund)
+        if refund.cause is RefundCause.STUDENT or refund.state is RefundState.REFUSED:
+            yield from _decided(refund)
         if refund.done_time:
             yield refund.done_time, _("退费完成：%(what)s", what=what_comes_back(refund))
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-
-from flask import Blueprint, Response, abort, current_app, render_template, request, stream_with_context
+from flask import Blueprint, Response, abort, current_app, render_template, request
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 
@@ -16,13 +12,12 @@ from shop.services import cart, wallet
 from shop.services import coupons as coupon_service
 from shop.services.coupons import WalletState
 from shop.services.wallet import Move
+from shop.web import csv_files
 from shop.web.sessions import cart_owner
 
 bp = Blueprint("wallet", __name__)
 
 KINDS = {str(int(kind)): kind for kind in TransactionType}
-BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets read Chinese as something else
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @bp.get("/account/coupons")
@@ -56,13 +51,8 @@ def beli() -> str:
 @bp.get("/account/beli.csv")
 @login_required
 def beli_csv() -> Response:
-    rows = _csv(wallet.all_moves(current_user.id, _kind()))
-    name = f"beli-{clock.local_date(clock.now()):%Y%m%d}.csv"
-    return Response(
-        stream_with_context(rows),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    head = [_("时间"), _("类型"), _("说明"), _("变动"), _("余额"), _("订单号"), _("流水号")]
+    return csv_files.download("beli", head, map(_cells, wallet.all_moves(current_user.id, _kind())))
 
 
 def _kind() -> TransactionType | None:
@@ -72,20 +62,7 @@ def _kind() -> TransactionType | None:
     return KINDS.get(kind)
 
 
-def _csv(moves: Iterator[Move]) -> Iterator[str]:
-    yield BYTE_ORDER_MARK + _line([_("时间"), _("类型"), _("说明"), _("变动"), _("余额"), _("订单号"), _("流水号")])
-    for move in moves:
-        time = f"{clock.local(move.time):%Y-%m-%d %H:%M:%S}"
-        told = [time, move.kind.label, _safe(move.memo)]
-        yield _line([*told, move.amount, move.balance_after, move.order_number or "", _safe(move.number)])
-
-
-def _line(cells: list[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()
-
-
-def _safe(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+def _cells(move: Move) -> list[object]:
+    time = f"{clock.local(move.time):%Y-%m-%d %H:%M:%S}"
+    told = [time, move.kind.label, move.memo]
+    return [*told, move.amount, move.balance_after, move.order_number or "", move.number]

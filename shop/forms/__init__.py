@@ -6,18 +6,32 @@ import re
 from functools import cache
 from typing import Any
 
+from flask import request
 from flask_babel import get_locale
 from flask_babel import lazy_gettext as _
 from flask_wtf import FlaskForm
-from wtforms import Field, SelectMultipleField, StringField, TextAreaField, i18n
+from werkzeug.datastructures import MultiDict
+from wtforms import (
+    Field,
+    FileField,
+    MultipleFileField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+    i18n,
+)
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, ValidationError
 from wtforms.widgets import TextInput
 
+from shop.enums import Choice
 from shop.money import from_yuan, to_yuan
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+SEVERAL = (SelectMultipleField, MultipleFileField)  # fields that take more than one value
 
 
 class Form(FlaskForm):
@@ -26,6 +40,15 @@ class Form(FlaskForm):
     class Meta:
         csrf = False
 
+        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
+            """What was sent; files reach the fields of files only, for no other field can read them."""
+            sent = FlaskForm.Meta.wrap_formdata(self, form, formdata)
+            if sent is None or formdata is sent or not request.files:
+                return sent
+            files = [name for name, field in form._fields.items() if isinstance(field, FileField)]
+            texts = list(request.form.items(multi=True))
+            return MultiDict([*texts, *((n, file) for n, file in request.files.items(multi=True) if n in files)])
+
         def get_translations(self, form: Any) -> Any:
             return _words_of_wtforms(str(get_locale()))
 
@@ -33,7 +56,7 @@ class Form(FlaskForm):
         """Also refuses a single field that was sent twice: which one counts must never be a matter of luck."""
         is_valid = bool(super().validate(extra_validators))
         for field in self:
-            if not isinstance(field, SelectMultipleField) and len(field.raw_data or ()) > 1:
+            if not isinstance(field, SEVERAL) and len(field.raw_data or ()) > 1:
                 field.errors = [*field.errors, _("这一项只能填一次。")]
                 is_valid = False
         return is_valid
@@ -68,9 +91,39 @@ class LineField(StringField):
 
 
 class TextField(LineField, TextAreaField):
-    """Several lines of text."""
+    """Several lines of text. A line end counts as one character, as in the browser, which sends two."""
 
     refused = CONTROL_BUT_LINES
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata([text.replace("\r\n", "\n") for text in valuelist])
+
+
+class ChoiceField(SelectField):
+    """One of an enum's choices by its number; ``data`` is the member. Without a default it asks to choose."""
+
+    def __init__(self, label: Any, kind: type[Choice], *, default: Choice | None = None, **kwargs: Any) -> None:
+        members = {str(int(member)): member for member in kind}  # as we write them: no other script, no sign, no blank
+        asking = [] if default is not None else [SelectChoice("", _("请选择"))]
+
+        def coerce(value: Any) -> Choice | None:
+            if isinstance(value, kind):
+                return value
+            if value == "":
+                return None
+            if value not in members:
+                raise ValueError(value)
+            return members[value]
+
+        super().__init__(
+            label,
+            [required()],
+            coerce=coerce,
+            # made for each request: labels are in its language
+            choices=lambda: [*asking, *(SelectChoice(number, member.label) for number, member in members.items())],
+            default=default,
+            **kwargs,
+        )
 
 
 class StrictInteger(Field):

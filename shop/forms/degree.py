@@ -1,38 +1,21 @@
-"""The registration form of a degree; lengths and choices are those of the table."""
+"""The registration form of a degree."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from wtforms import BooleanField, SelectField
-from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Length
+from werkzeug.datastructures import MultiDict
+from wtforms import BooleanField, Field
+from wtforms.validators import Length, ValidationError
 
-from shop.enums import Choice, StudyPlan, WorkExperience
-from shop.forms import Form, LineField, StrictInteger, TextField, length, required
-from shop.services.degree import Answers
+from shop.enums import StudyPlan, WorkExperience
+from shop.forms import CONTROL_BUT_LINES, ChoiceField, Form, LineField, StrictInteger, TextField, length, required
+from shop.services.registration import Answers
 
 LONGEST_TEXT = 1024
 MOST_SALARY = 10_000_000
-
-
-class ChoiceField(SelectField):
-    """One of an enum's choices by its number; ``data`` is the member."""
-
-    def __init__(self, label: Any, kind: type[Choice], **kwargs: Any) -> None:
-        super().__init__(label, coerce=_coerce_to(kind), choices=lambda: _choices_of(kind), **kwargs)
-
-
-def _coerce_to(kind: type[Choice]) -> Any:
-    def coerce(value: Any) -> Choice:
-        return value if isinstance(value, kind) else kind(int(value))
-
-    return coerce
-
-
-def _choices_of(kind: type[Choice]) -> list[SelectChoice]:
-    return [SelectChoice(str(int(member)), member.label) for member in kind]
 
 
 class OptionalInteger(StrictInteger):
@@ -48,33 +31,46 @@ def _text(label: Any) -> TextField:
 
 
 class DegreeRegistrationEntry(Form):
+    """Labels, choices and lengths are the source's; what they mean is said beside them."""
+
     current_company = LineField(
-        _("目前所在的公司或学校"),
-        [required(), length(1, 64)],
-        render_kw={"maxlength": 64, "autocomplete": "organization"},
+        _("目前所在公司"), [required(), length(1, 64)], render_kw={"maxlength": 64, "autocomplete": "organization"}
     )
     current_position = LineField(
-        _("目前的职位或专业"),
-        [required(), length(1, 64)],
-        render_kw={"maxlength": 64, "autocomplete": "organization-title"},
+        _("目前职位"), [required(), length(1, 64)], render_kw={"maxlength": 64, "autocomplete": "organization-title"}
     )
     current_salary = OptionalInteger(
-        _("目前的月薪（元，可不填）"), most=MOST_SALARY, render_kw={"inputmode": "numeric", "autocomplete": "off"}
+        _("目前月薪（元）"), most=MOST_SALARY, render_kw={"inputmode": "numeric", "autocomplete": "off"}
     )
-    work_experience = ChoiceField(_("工作年限"), WorkExperience)
-    study_plan = ChoiceField(_("计划的学习时间"), StudyPlan, default=StudyPlan.TWO_TO_THREE)
-    why_take_this_course = _text(_("为什么学这门学位课"))
-    why_choose_us = _text(_("为什么选择路飞学城"))
-    your_expectation = _text(_("希望学完以后做到什么"))
+    # what is agreed to; another text here is another registration.CONSENT_VERSION
+    salary_consent = BooleanField(_("我同意学校为安排导师保存我填写的月薪，可以随时撤回"))
+    work_experience = ChoiceField(_("工作经验"), WorkExperience)
+    study_plan = ChoiceField(_("学习计划"), StudyPlan, default=StudyPlan.TWO_TO_THREE)
+    why_take_this_course = _text(_("报此课程原因"))
+    why_choose_us = _text(_("为何选路飞"))
+    your_expectation = _text(_("你的期待"))
     stu_specified_mentor = LineField(
-        _("希望哪位导师带您（可不填）"),
+        _("学员自行指定的导师名"),
         [Length(max=32, message=_("最多 %(max)d 个字符。"))],
-        render_kw={"maxlength": 32},
+        render_kw={"maxlength": 32, "list": "mentors", "autocomplete": "off"},
     )
-    memo = LineField(
-        _("备注（可不填）"), [Length(max=255, message=_("最多 %(max)d 个字符。"))], render_kw={"maxlength": 255}
-    )
-    open_module = BooleanField(_("现在就开通第一个模块"), default=True)
+    memo = LineField(_("备注"), [Length(max=255, message=_("最多 %(max)d 个字符。"))], render_kw={"maxlength": 255})
+    open_module = BooleanField(_("是否开通第1模块"), default=True)
+
+    def validate_current_salary(self, field: Field) -> None:
+        if field.data is not None and not self.salary_consent.data:
+            raise ValidationError(_("填写月薪需要同时勾选下面的同意；不想提供就留空。"))
+
+    @classmethod
+    def of_draft(cls, draft: Mapping[str, str]) -> DegreeRegistrationEntry:
+        """The form as it was typed, not judged yet."""
+        return cls(MultiDict(draft))
+
+    def draft(self) -> dict[str, str]:
+        """What was typed, by field, whether it is right or not; without what no database keeps."""
+        unticked = [field.name for field in self if isinstance(field, BooleanField) and not field.data]
+        typed = {field.name: str(field.raw_data[0]) for field in self if field.raw_data and field.name not in unticked}
+        return {name: CONTROL_BUT_LINES.sub("", text) for name, text in typed.items()}
 
     def answers(self) -> Answers:
         """What was filled in; empty optional lines are none."""
@@ -90,4 +86,5 @@ class DegreeRegistrationEntry(Form):
             why_choose_us=self.why_choose_us.data,
             your_expectation=self.your_expectation.data,
             memo=self.memo.data or None,
+            salary_consent=self.salary_consent.data,
         )

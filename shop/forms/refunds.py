@@ -6,7 +6,7 @@ from flask_babel import lazy_gettext as _
 
 from shop.forms import Form, TextField, length, required
 from shop.forms.cart import IdList
-from shop.services.refunds import LONGEST_REASON
+from shop.services.audit_log import LONGEST_REASON
 
 
 class PickForm(Form):

@@ -16,9 +16,10 @@ from shop import clock
 from shop.extensions import db, unit_of_work
 from shop.models import AuditRun
 from shop.services.attempts import GRACE
-from shop.services.audit_queries import CHECKS, Broken, Check, waiting
+from shop.services.audit_queries import CHECKS, Broken, Check, degrees, waiting
 
 MOST_NAMED = 20  # rows named per finding; the rest is counted
+PAYS_WITHIN = timedelta(days=2)  # of the end of a study
 SWEEP = timedelta(minutes=5)  # the expiry of orders runs more often than this
 # Checks read whole tables: that takes longer than a request may, and joins want memory. One process does it: helpers
 # would each group the whole table for themselves, on the cores that the shop sells with.
@@ -78,6 +79,13 @@ def notices(session: Session, now: datetime) -> list[Finding]:
             waiting.money_at_the_desk(),
         ),
         _find(session, "refund_has_failed", "refund", "refused by Alipay", waiting.failed_refunds()),
+        _find(
+            session,
+            "purse_waits",
+            "enrolled_degree_course",
+            "ended two days ago and not paid out: an appeal or a complaint waits, or the night does not come",
+            degrees.purses_waiting_since(now - PAYS_WITHIN),
+        ),
         _find(session, "trouble_is_open", "trouble", "money that fits no order, undecided", waiting.open_troubles()),
     ]
     return [finding for finding in found if finding]

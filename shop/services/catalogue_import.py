@@ -236,8 +236,16 @@ class _Writer:
             values = tier.picked("time_percent", "value")
             self._put("scholarships", Scholarship, tier_row, values, degree.scholarships)
         self.session.flush()
-        for order, module in enumerate(record.records("modules"), 1):
+        modules = list(record.records("modules"))
+        if any(module["name"] not in self.shelf.courses for module in modules):
+            self._hold_sales(degree)
+        for order, module in enumerate(modules, 1):
             self._module(degree, module, order)
+
+    def _hold_sales(self, degree: DegreeCourse) -> None:
+        """Until the end nobody is enrolled in the degree, so that no student misses a module that comes now."""
+        column = DegreeCourse.__table__.c.id
+        self.session.execute(select(column).where(column == degree.id).with_for_update())
 
     def _module(self, degree: DegreeCourse, record: Record, order: int) -> None:
         is_new = record["name"] not in self.shelf.courses

@@ -12,10 +12,20 @@ from sqlalchemy.orm import Session
 
 from shop.clock import local_date
 from shop.enums import ProductKind
-from shop.models import Course, EnrolledCourse, EnrolledDegreeCourse, Order, OrderDetail, Product, StudyRecord
+from shop.models import (
+    Course,
+    DegreeCourse,
+    EnrolledCourse,
+    EnrolledDegreeCourse,
+    Order,
+    OrderDetail,
+    Product,
+    StudyRecord,
+)
 from shop.rules.renewal import next_period
 
 _detail = OrderDetail.__table__.c
+_degree = DegreeCourse.__table__.c
 _product = Product.__table__.c
 _enrolled = EnrolledCourse.__table__.c
 _OPEN_COURSES = insert(cast(Table, EnrolledCourse.__table__))
@@ -84,9 +94,17 @@ def _open_courses(session: Session, account_id: int, lines: Sequence[Any], now: 
 def _enrol_in_degrees(session: Session, account_id: int, lines: Sequence[Any], now: datetime) -> list[Delivered]:
     """Each degree waits for its registration form; each of its modules gets a record, still locked (A17)."""
     modules: dict[int | None, list[int]] = {}
+    degree_ids = [line.product_id for line in lines]
+    # An import that adds a module to one of them waits for us, or we for it: else neither would see the other's rows.
+    session.execute(
+        select(_degree.id)
+        .where(_degree.id.in_(degree_ids))
+        .order_by(_degree.id)
+        .with_for_update(read=True, key_share=True)
+    )
     rows = session.execute(
         select(Course.degree_course_id, Course.id)
-        .where(Course.degree_course_id.in_([line.product_id for line in lines]))
+        .where(Course.degree_course_id.in_(degree_ids))
         .order_by(Course.order, Course.id)
     )
     for degree_id, module_id in rows:
@@ -110,17 +128,17 @@ def _enrol_in_degrees(session: Session, account_id: int, lines: Sequence[Any], n
 
 
 def close(session: Session, account_id: int, line_ids: Collection[int], *, now: datetime) -> None:
-    """End what these order lines opened, as their refund is done; the caller holds the account's lock.
+    """End the courses that these order lines opened, as their refund is done; the caller holds the account's lock.
 
     Later periods of the same courses move up, so that a renewal that waited for a refunded period starts today.
+    Degrees end in ``degree_closing``.
     """
-    for enrolled in (EnrolledCourse, EnrolledDegreeCourse):
-        session.execute(
-            update(enrolled)
-            .where(enrolled.order_detail_id.in_(line_ids), enrolled.closed_time.is_(None))
-            .values(closed_time=now),
-            execution_options={"synchronize_session": False},
-        )
+    session.execute(
+        update(EnrolledCourse)
+        .where(EnrolledCourse.order_detail_id.in_(line_ids), EnrolledCourse.closed_time.is_(None))
+        .values(closed_time=now),
+        execution_options={"synchronize_session": False},
+    )
     course_ids = session.scalars(
         select(EnrolledCourse.course_id).where(EnrolledCourse.order_detail_id.in_(line_ids))
     ).all()

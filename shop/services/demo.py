@@ -17,7 +17,7 @@ from shop import clock
 from shop.enums import Role, TransactionType
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Coupon, CouponRecord, MentorGroup
-from shop.services import coupons
+from shop.services import coupons, demo_studies
 from shop.services.catalogue_import import Outcome, Tally, import_catalogue
 from shop.services.passwords import make_hash
 from shop.services.wallet import move_beli
@@ -62,6 +62,7 @@ ACCOUNT: Keys = {
     "shows": Key(text(60), required=True),
     "beli": Key(records(GIFT)),
     "coupons": Key(records(CLAIM, unique=("coupon",))),
+    "studies": Key(records(demo_studies.STUDY, unique=("degree",))),
 }
 GROUP: Keys = {
     "name": Key(text(64), required=True),
@@ -101,6 +102,9 @@ def load(now: datetime) -> Tally:
             _mentor_group(session, record, tally)
     for record in people.records("accounts"):
         _claims(record, now, tally)
+    for record in people.records("accounts"):
+        for study in record.records("studies"):
+            demo_studies.study(record["username"], study, now, tally)
     return tally
 
 

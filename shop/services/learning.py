@@ -127,33 +127,6 @@ class LessonView:
     after: Lesson | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One module on the road of a degree; its lessons only once it is open."""
-
-    id: int
-    name: str
-    brief: str
-    status: ModuleStatus
-    open_date: date | None
-    end_date: date | None
-    chapters: tuple[Chapter, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DegreeLearning:
-    id: int  # of the enrolment
-    product_id: int
-    name: str
-    status: StudyStatus
-    is_registered: bool
-    begin_date: date | None
-    until_date: date | None
-    order_number: str
-    is_suspended: bool  # while its refund is under way
-    stages: tuple[Stage, ...]
-
-
 # ---------------------------------------------------------------- who may open what
 
 
@@ -166,7 +139,8 @@ def may_open(account_id: int, course: Course, today: date) -> bool:
     """Whether an account may open all lessons of a course or of a degree's module today, in one statement.
 
     A course needs a living purchase whose days include today; a module needs a living enrolment in its degree with the
-    registration filed, the module opened and the degree's days including today.
+    registration filed, the module opened and the degree's days including today; a leave closes it. Whoever is a
+    student's mentor reads all modules of that degree (safety.md 4).
     """
     right = _module_right if course.is_module else _course_right
     return bool(db.session.scalar(select(right(account_id, course.id, today))))
@@ -182,14 +156,22 @@ def _course_right(account_id: int, course_id: int, today: date) -> ColumnElement
 
 
 def _module_right(account_id: int, course_id: int, today: date) -> ColumnElement[bool]:
-    return exists().where(
+    own = exists().where(
         EnrolledDegreeCourse.account_id == account_id,
         *_open_today(EnrolledDegreeCourse, today),
+        EnrolledDegreeCourse.study_status != StudyStatus.ON_LEAVE,
         DegreeRegistrationForm.enrolled_degree_id == EnrolledDegreeCourse.id,
         StudyRecord.enrolled_degree_course_id == EnrolledDegreeCourse.id,
         StudyRecord.course_module_id == course_id,
         StudyRecord.status != ModuleStatus.LOCKED,
     )
+    a_students = exists().where(
+        EnrolledDegreeCourse.mentor_id == account_id,
+        EnrolledDegreeCourse.closed_time.is_(None),
+        StudyRecord.enrolled_degree_course_id == EnrolledDegreeCourse.id,
+        StudyRecord.course_module_id == course_id,
+    )
+    return own | a_students
 
 
 def _open_today(enrolled: type[EnrolledCourse | EnrolledDegreeCourse], today: Any) -> tuple[ColumnElement[bool], ...]:
@@ -371,7 +353,7 @@ def _own_degrees(account_id: int) -> tuple[OwnDegree, ...]:
     return tuple(OwnDegree(*row) for row in rows)
 
 
-# ---------------------------------------------------------------- one course, one lesson, one degree
+# ---------------------------------------------------------------- one course, one lesson
 
 
 def course(account_id: int, product_id: int, today: date) -> CourseLearning:
@@ -398,7 +380,7 @@ def course(account_id: int, product_id: int, today: date) -> CourseLearning:
         brief=found.brief,
         access=access,
         enrolment_id=enrolment_id,
-        chapters=_chapters(found.chapters, is_open),
+        chapters=outline(found.chapters, is_open),
     )
 
 
@@ -420,7 +402,7 @@ def lesson(account_id: int | None, section_id: int, today: date) -> LessonView:
     owned = account_id is not None and may_open(account_id, found, today)
     if not (owned or may_read(None, section, today)):
         raise NoAccess(found)
-    chapters = _chapters(found.chapters, owned)
+    chapters = outline(found.chapters, owned)
     before, after = _neighbours(chapters, section.id)
     return LessonView(
         id=section.id,
@@ -439,60 +421,8 @@ def lesson(account_id: int | None, section_id: int, today: date) -> LessonView:
     )
 
 
-def degree(account_id: int, enrolment_id: int, today: date) -> DegreeLearning:
-    """The road of a degree for its owner, in at most five statements. Raises NotFound for everybody else."""
-    found = db.session.execute(
-        select(EnrolledDegreeCourse, is_suspended(EnrolledDegreeCourse))
-        .where(
-            EnrolledDegreeCourse.id == enrolment_id,
-            EnrolledDegreeCourse.account_id == account_id,
-            EnrolledDegreeCourse.closed_time.is_(None),
-        )
-        .options(
-            joinedload(EnrolledDegreeCourse.degree_course),
-            joinedload(EnrolledDegreeCourse.registration),
-            joinedload(EnrolledDegreeCourse.order_detail).joinedload(OrderDetail.order),
-            selectinload(EnrolledDegreeCourse.study_records)
-            .joinedload(StudyRecord.course_module)
-            .selectinload(Course.chapters)
-            .selectinload(CourseChapter.sections),
-        )
-    ).one_or_none()
-    if found is None:
-        raise NotFound
-    enrolment, rests = found
-    is_running = enrolment.valid_end_date is not None and enrolment.valid_end_date >= today
-    is_registered = enrolment.registration is not None
-    in_order = sorted(enrolment.study_records, key=lambda record: (record.course_module.order, record.course_module_id))
-    return DegreeLearning(
-        id=enrolment.id,
-        product_id=enrolment.degree_course_id,
-        name=enrolment.degree_course.name,
-        status=enrolment.study_status,
-        is_registered=is_registered,
-        begin_date=enrolment.valid_begin_date,
-        until_date=enrolment.valid_end_date,
-        order_number=enrolment.order_detail.order.order_number,
-        is_suspended=rests,
-        stages=tuple(_stage(record, is_registered and is_running and not rests) for record in in_order),
-    )
-
-
-def _stage(record: StudyRecord, may_learn: bool) -> Stage:
-    module = record.course_module
-    is_open = may_learn and record.status is not ModuleStatus.LOCKED
-    return Stage(
-        id=module.id,
-        name=module.name,
-        brief=module.brief,
-        status=record.status,
-        open_date=record.open_date,
-        end_date=record.end_date,
-        chapters=_chapters(module.chapters, is_open) if is_open else (),
-    )
-
-
-def _chapters(chapters: Iterable[CourseChapter], is_open: bool) -> tuple[Chapter, ...]:
+def outline(chapters: Iterable[CourseChapter], is_open: bool) -> tuple[Chapter, ...]:
+    """Chapters with their lessons, which are open by right or as free trials only."""
     return tuple(
         Chapter(chapter.chapter, chapter.name, tuple(_lesson(section, is_open) for section in chapter.sections))
         for chapter in chapters

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from shop.models import Account, Order
 
 _account = Account.__table__.c
-_LOCKED = select(_account.balance).where(_account.id == bindparam("id")).with_for_update()
+# NO KEY UPDATE: whoever holds an enrolment may write a message to an account whose payer waits for that enrolment.
+_LOCKED = select(_account.balance).where(_account.id == bindparam("id")).with_for_update(key_share=True)
 
 
 def lock_account(session: Session, account_id: int) -> int:

@@ -17,7 +17,7 @@ from sqlalchemy import Table, func, or_, select, update
 from shop import clock
 from shop.extensions import db, insert_into, unit_of_work
 from shop.models import NightlyRun
-from shop.services import audit, coupons, enrolments, orders
+from shop.services import audit, coupons, enrolments, maturity, neglect, orders, study_end
 
 HOUR = time(2)  # in Shanghai
 MOST_NIGHTS = 31  # worked off in one run; more of them wait for the next
@@ -62,11 +62,17 @@ def _whole(some: Callable[[datetime], Counts]) -> Callable[[datetime], Counts]:
     return run
 
 
-# In the order of domain.md 4.3: these are its (a) to (c), the steps of degrees follow here.
+# In the order of domain.md 4.3, (a) to (i).
 STEPS: tuple[Step, ...] = (
     Step("expire_orders", lambda _: orders.expire_due()),
     Step("expire_coupons", _whole(coupons.expire_due)),
     Step("expire_courses", _whole(enrolments.expire_due)),
+    Step("end_degrees", study_end.end_due),
+    Step("late_homework", neglect.fine_late_homework),
+    Step("late_grading", neglect.fine_late_grading),
+    Step("missing_follow_up", neglect.fine_missing_follow_up),
+    Step("late_answers", neglect.fine_late_answers),
+    Step("mature", maturity.settle_due),
 )
 AUDIT = Step("audit", lambda _: audit.store())  # once, after the last of the nights: it looks at the present
 

@@ -14,7 +14,7 @@ from shop.models import CouponRecord, Order, OrderDetail, Payment, Refund, Refun
 from shop.rules import order_states
 from shop.rules.order_states import Action
 from shop.rules.refund_states import OF_LINES
-from shop.services import delivery, refund_messages, reservation, wallet
+from shop.services import degree_closing, delivery, refund_messages, reservation, wallet
 from shop.services.refund_messages import Step
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ def _return_lines(session: Session, order: Order, refund: Refund, now: datetime)
     session.flush()
     line_ids = [line.order_detail_id for line in refund.details]
     delivery.close(session, order.account_id, line_ids, now=now)
+    degree_closing.close(session, line_ids, now)
     if refund.beli:
         wallet.move_beli(
             session,

@@ -15,6 +15,9 @@ from shop.wording import mark as _
 
 class Step(Enum):
     ASKED = _("订单 %(order)s 的退费申请已提交：%(amount)s 元，%(beli)s 贝里。审核期间，申请退费的课程暂停学习。")
+    GRANTED = _(
+        "客服正在为订单 %(order)s 退费：%(amount)s 元将由支付宝原路退回，%(beli)s 贝里将退回账户。所退课程暂停学习。"
+    )
     APPROVED = _("订单 %(order)s 的退费申请已通过：%(amount)s 元将由支付宝原路退回。")
     REFUSED = _("订单 %(order)s 的退费申请没有通过：%(decision)s。课程可以继续学习。")
     DONE = _("订单 %(order)s 的退款已完成：%(amount)s 元已由支付宝原路退回，%(beli)s 贝里已退回账户。")

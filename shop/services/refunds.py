@@ -6,7 +6,7 @@ the moment its state is DONE: in that same transaction access ends, 贝里 and c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,11 +16,10 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from shop import clock
-from shop.enums import ModuleStatus, OrderStatus, PaymentState, RefundCause, RefundState
+from shop.enums import ModuleStatus, OrderStatus, PaymentState, RefundCause, RefundState, StudyStatus
 from shop.errors import NotFound, NotRefundable, NotYourTurn
 from shop.extensions import db, settings, unit_of_work
 from shop.models import (
-    AuditLog,
     EnrolledDegreeCourse,
     Order,
     OrderDetail,
@@ -34,14 +33,15 @@ from shop.money import to_yuan
 from shop.rules import order_states
 from shop.rules.order_states import Action
 from shop.rules.refund_states import NOTHING_MOVES, OF_LINES, SENT, UNDER_WAY
-from shop.services import refund_booking, refund_messages, refund_sending
+from shop.rules.study_states import ENDED
+from shop.services import audit_log, degree_closing, refund_booking, refund_messages, refund_sending
+from shop.services.audit_log import Actor
 from shop.services.locks import lock_order
 from shop.services.refund_messages import Step
 from shop.services.refund_sending import Outcome
 
 log = structlog.get_logger()
 
-LONGEST_REASON = 255
 MOST_LISTED = 1_000
 NUMBER_ENDS = {RefundCause.LATE: "LATE", RefundCause.DOUBLE: "DOUBLE", RefundCause.WRONG_AMOUNT: "WRONG"}
 
@@ -114,7 +114,7 @@ def _own(session: Session, account_id: int, order_number: str) -> Order:
 
 def _options(session: Session, order: Order, now: datetime) -> Options:
     until = deadline(order.pay_time) if order.pay_time else None
-    return Options(_lines(session, order), _why_not(order, until, now), until)
+    return Options(_lines(session, order, _begun_degrees(session, order.id)), _why_not(order, until, now), until)
 
 
 def deadline(pay_time: datetime) -> datetime:
@@ -123,34 +123,42 @@ def deadline(pay_time: datetime) -> datetime:
 
 
 def _why_not(order: Order, until: datetime | None, now: datetime) -> str:
-    """What stands in the way of the order as a whole."""
+    """What stands in the way of the order as a whole, for its owner."""
+    if until is not None and order.status is OrderStatus.PAID and now > until:
+        return _(
+            "付款后 %(days)s 天内可以申请退费，现在已经超过。特殊情况请联系客服。", days=settings().refund_window_days
+        )
+    return _is_not_paid(order)
+
+
+def _is_not_paid(order: Order) -> str:
+    """Why nothing of the order can go back, whoever wants it; empty when something can."""
     if order.status is OrderStatus.REFUND_REQUESTED:
         return _("这个订单有一个退费正在处理，处理完后才能再申请。")
     if order.status is OrderStatus.REFUNDED:
         return _("这个订单已全部退费。")
-    if order.status is not OrderStatus.PAID or until is None:
+    if order.status is not OrderStatus.PAID:
         return _("这个订单没有付款，不需要退费。")
-    if now > until:
-        return _("付款后 %(days)s 天内可以申请退费，现在已经超过。", days=settings().refund_window_days)
     return ""
 
 
-def _lines(session: Session, order: Order) -> tuple[Line, ...]:
+def _lines(session: Session, order: Order, kept: Mapping[int, str]) -> tuple[Line, ...]:
+    """The lines of an order; ``kept`` says of a degree why its line stays, by the line's id."""
     details = session.scalars(
         select(OrderDetail)
         .where(OrderDetail.order_id == order.id)
         .order_by(OrderDetail.id)
         .options(joinedload(OrderDetail.product))
     ).all()
-    refunded, begun = refund_booking.refunded_lines(session, order.id), _begun_degrees(session, order.id)
+    refunded = refund_booking.refunded_lines(session, order.id)
     left_fen = _cash_left_fen(session, order.id)
     lines = []
     for detail in details:
         line = Line(detail.id, detail.product.name, detail.actual_amount_fen, detail.beli)
         if detail.id in refunded:
             line = replace(line, why_not=_("已退费。"))
-        elif detail.id in begun:
-            line = replace(line, why_not=_("第一个模块已经开通，学位课不能再退。"))
+        elif detail.id in kept:
+            line = replace(line, why_not=kept[detail.id])
         elif line.amount_fen > left_fen:
             line = replace(line, why_not=_too_much(left_fen))
         lines.append(line)
@@ -161,8 +169,8 @@ def _too_much(left_fen: int) -> str:
     return _("这笔付款只剩 %(left)s 元可以原路退回，请联系客服。", left=to_yuan(left_fen))
 
 
-def _begun_degrees(session: Session, order_id: int) -> set[int]:
-    """The lines whose degree has opened a module: its mentor and its two years are running (domain.md A30)."""
+def _begun_degrees(session: Session, order_id: int) -> dict[int, str]:
+    """The lines whose degree has opened a module: from then on staff decide about it (domain.md A30)."""
     opened = exists().where(
         StudyRecord.enrolled_degree_course_id == EnrolledDegreeCourse.id, StudyRecord.status != ModuleStatus.LOCKED
     )
@@ -171,7 +179,19 @@ def _begun_degrees(session: Session, order_id: int) -> set[int]:
         .join(OrderDetail, OrderDetail.id == EnrolledDegreeCourse.order_detail_id)
         .where(OrderDetail.order_id == order_id, or_(EnrolledDegreeCourse.valid_begin_date.is_not(None), opened))
     )
-    return set(rows)
+    return dict.fromkeys(rows, _("第一个模块已经开通，不能在这里申请。需要退费请联系客服，由客服决定。"))
+
+
+def _ended_degrees(session: Session, order_id: int) -> dict[int, str]:
+    """The lines whose study has ended: what it was worth is paid out or let go of, and it does not begin again."""
+    rows = session.execute(
+        select(EnrolledDegreeCourse.order_detail_id, EnrolledDegreeCourse.study_status)
+        .join(OrderDetail, OrderDetail.id == EnrolledDegreeCourse.order_detail_id)
+        .where(OrderDetail.order_id == order_id, EnrolledDegreeCourse.study_status.in_(ENDED))
+    )
+    return {
+        line_id: _("学习已经结束（%(state)s），不能再退。", state=StudyStatus(state).label) for line_id, state in rows
+    }
 
 
 def _cash_left_fen(session: Session, order_id: int) -> int:
@@ -222,37 +242,44 @@ def ask(account_id: int, order_number: str, detail_ids: Collection[int], reason:
 
     ``reason`` has 1 to 255 characters, else ValueError.
     """
-    reason, now = _checked(reason), clock.now()
+    reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
         order = lock_order(session, _own(session, account_id, order_number).id, account_id)
+        _lock_degrees(session, order)  # a module that is being opened is seen, or sees this
         wanted = _preview(session, order, detail_ids, now)
-        order.status = order_states.after(order.status, Action.ASK_REFUND)
-        refund = Refund(
-            order_id=order.id,
-            payment_id=_paid_by(session, order.id) if wanted.amount_fen else None,
-            cause=RefundCause.STUDENT,
-            out_request_no=_next_number(session, order),
-            amount_fen=wanted.amount_fen,
-            beli=wanted.beli,
-            reason=reason,
-            requested_time=now,
-            details=[
-                RefundDetail(order_detail_id=line.detail_id, amount_fen=line.amount_fen, beli=line.beli)
-                for line in wanted.lines
-            ],
-        )
-        session.add(refund)
-        session.flush()
+        refund = _begin(session, order, wanted.lines, RefundCause.STUDENT, reason, now)
         refund_messages.tell(session, order, refund, Step.ASKED)
-    log.info("refund asked", refund=refund.out_request_no, amount_fen=wanted.amount_fen, beli=wanted.beli)
+    log.info("refund asked", refund=refund.out_request_no, amount_fen=refund.amount_fen, beli=refund.beli)
     return refund
 
 
-def _checked(reason: str) -> str:
-    reason = reason.strip()
-    if not 1 <= len(reason) <= LONGEST_REASON:
-        raise ValueError("a reason has 1 to 255 characters")
-    return reason
+def _lock_degrees(session: Session, order: Order) -> None:
+    line_ids = session.scalars(select(OrderDetail.id).where(OrderDetail.order_id == order.id)).all()
+    degree_closing.lock(session, line_ids)
+
+
+def _begin(
+    session: Session, order: Order, lines: Sequence[Line], cause: RefundCause, reason: str, now: datetime
+) -> Refund:
+    """A refund of whole lines, by their stored shares; from now on what they opened rests."""
+    amount_fen = sum(line.amount_fen for line in lines)
+    order.status = order_states.after(order.status, Action.ASK_REFUND)
+    refund = Refund(
+        order_id=order.id,
+        payment_id=_paid_by(session, order.id) if amount_fen else None,
+        cause=cause,
+        out_request_no=_next_number(session, order),
+        amount_fen=amount_fen,
+        beli=sum(line.beli for line in lines),
+        reason=reason,
+        requested_time=now,
+        details=[
+            RefundDetail(order_detail_id=line.detail_id, amount_fen=line.amount_fen, beli=line.beli) for line in lines
+        ],
+    )
+    session.add(refund)
+    session.flush()
+    return refund
 
 
 def _paid_by(session: Session, order_id: int) -> int | None:
@@ -287,7 +314,7 @@ def approve(out_request_no: str, *, actor: str, reason: str, handler_id: int | N
 
     NotRefundable when its payment has less left than that, because money went back at Alipay's side meanwhile.
     """
-    reason, now = _checked(reason), clock.now()
+    reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
         order, refund = _locked(session, out_request_no, Refund.cause.in_(OF_LINES))
         _expect(refund, RefundState.REQUESTED)
@@ -304,12 +331,59 @@ def approve(out_request_no: str, *, actor: str, reason: str, handler_id: int | N
     return refund
 
 
+def grant(order_number: str, product_id: int, *, actor: Actor, reason: str) -> Refund:
+    """Staff give a line back that its owner can no longer ask for: a degree under way, or after the days to ask.
+
+    The whole line, by its stored shares; approved at once, so that the job sends it, or done when it cost no cash.
+    Raises NotFound without such a line, and NotRefundable, in words, for a degree whose study has ended, for a line
+    refunded already, while another request runs, and when its payment has less left. ValueError without a reason.
+    """
+    reason, now = audit_log.checked_reason(reason), clock.now()
+    with unit_of_work() as session:
+        order = lock_order(session, _order_with(session, order_number, product_id))
+        _lock_degrees(session, order)  # a graduation that is being booked is seen, or sees this
+        line = _given_back(session, order, product_id)
+        refund = _begin(session, order, [line], RefundCause.STAFF, reason, now)
+        _decide(refund, RefundState.APPROVED, "", actor.account_id, now)
+        refund_messages.tell(session, order, refund, Step.GRANTED)
+        if refund.amount_fen:
+            refund.next_try_time = now
+        else:
+            refund_booking.book_done(session, order, refund, now)
+        _record(session, refund, "grant", None, actor=actor.name, account_id=actor.account_id, reason=reason)
+    return refund
+
+
+def _order_with(session: Session, order_number: str, product_id: int) -> int:
+    order_id = session.scalar(
+        select(Order.id)
+        .join(OrderDetail, OrderDetail.order_id == Order.id)
+        .where(Order.order_number == order_number, OrderDetail.product_id == product_id)
+    )
+    if order_id is None:
+        raise NotFound
+    return order_id
+
+
+def _given_back(session: Session, order: Order, product_id: int) -> Line:
+    if why_not := _is_not_paid(order):
+        raise NotRefundable(reason=why_not)
+    detail_id = session.scalars(
+        select(OrderDetail.id).where(OrderDetail.order_id == order.id, OrderDetail.product_id == product_id)
+    ).one()
+    lines = _lines(session, order, _ended_degrees(session, order.id))
+    line = next(line for line in lines if line.detail_id == detail_id)
+    if line.why_not:
+        raise NotRefundable(reason=line.why_not)
+    return line
+
+
 def refuse(out_request_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> Refund:
     """Say no: access is back, the order is paid as before. Raises NotFound, NotYourTurn.
 
     Also the way out for one that Alipay has refused for good.
     """
-    reason, now = _checked(reason), clock.now()
+    reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
         order, refund = _locked(session, out_request_no, Refund.cause.in_(OF_LINES))
         before = refund.state
@@ -358,24 +432,20 @@ def _record(
     session: Session,
     refund: Refund,
     action: str,
-    before: RefundState,
+    before: RefundState | None,
     *,
     actor: str,
     account_id: int | None = None,
     reason: str = "",
 ) -> None:
-    session.add(
-        AuditLog(
-            account_id=account_id,
-            actor=actor,
-            action=f"refund {action}",
-            subject_table=Refund.__tablename__,
-            subject_id=refund.id,
-            before={"state": int(before)},
-            after={"state": int(refund.state)},
-            reason=reason,
-            date=clock.now(),
-        )
+    audit_log.record(
+        session,
+        Actor(actor, account_id),
+        f"refund {action}",
+        refund,
+        before={"state": int(before)} if before is not None else None,
+        after={"state": int(refund.state)},
+        reason=reason,
     )
     log.info(f"refund {action}", refund=refund.out_request_no, actor=actor)
 
@@ -409,7 +479,7 @@ def give_back(
         out_request_no=number,
         amount_fen=amount_fen,
         state=RefundState.APPROVED,
-        reason=reason[:LONGEST_REASON],
+        reason=reason[: audit_log.LONGEST_REASON],
         requested_time=now,
         decided_time=now,
         next_try_time=now,

@@ -14,8 +14,9 @@ from shop.enums import RefundCause, RefundState, TroubleKind
 from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.gateways.alipay import Trade
-from shop.models import AuditLog, Order, Payment, Refund, Trouble
-from shop.services import refunds
+from shop.models import Order, Payment, Refund, Trouble
+from shop.services import audit_log, refunds
+from shop.services.audit_log import Actor
 from shop.services.audit_queries import waiting
 from shop.services.locks import lock_order
 
@@ -158,7 +159,7 @@ def send_back(out_trade_no: str, *, actor: str, reason: str, handler_id: int | N
             now=now,
             trouble=trouble,
         )
-        _log(session, trouble, "refund", actor, reason, handler_id, now)
+        _log(session, trouble, "refund", actor, reason, handler_id)
         return refund
 
 
@@ -171,7 +172,7 @@ def close(out_trade_no: str, *, actor: str, reason: str, handler_id: int | None 
         ).all()
         for trouble in found:
             trouble.resolved_time, trouble.resolution, trouble.handler_id = now, reason[:255], handler_id
-            _log(session, trouble, "close", actor, reason, handler_id, now)
+            _log(session, trouble, "close", actor, reason, handler_id)
         return len(found)
 
 
@@ -189,18 +190,12 @@ def close_found() -> dict[str, int]:
         return {"closed": closed.rowcount}  # type: ignore[attr-defined]
 
 
-def _log(
-    session: Session, trouble: Trouble, action: str, actor: str, reason: str, handler_id: int | None, now: datetime
-) -> None:
-    session.add(
-        AuditLog(
-            account_id=handler_id,
-            actor=actor,
-            action=f"trouble {action}",
-            subject_table="trouble",
-            subject_id=trouble.id,
-            after={"kind": int(trouble.kind), "amount_fen": trouble.amount_fen, "out_trade_no": trouble.out_trade_no},
-            reason=reason[:255],
-            date=now,
-        )
+def _log(session: Session, trouble: Trouble, action: str, actor: str, reason: str, handler_id: int | None) -> None:
+    audit_log.record(
+        session,
+        Actor(actor, handler_id),
+        f"trouble {action}",
+        trouble,
+        after={"kind": int(trouble.kind), "amount_fen": trouble.amount_fen, "out_trade_no": trouble.out_trade_no},
+        reason=reason,
     )

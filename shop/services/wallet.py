@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from shop.enums import TransactionType
+from shop.enums import Purse, TransactionType
 from shop.errors import NotEnoughBeli
 from shop.extensions import db
-from shop.models import Account, Order, TransactionRecord
+from shop.models import Account, EnrolledDegreeCourse, Order, ScoreRecord, TransactionRecord
 
 ROWS_A_PAGE = 20
 ROWS_A_BATCH = 500
@@ -31,6 +31,9 @@ class Move:
     memo: str
     order_number: str | None
     is_refund: bool  # of a paid order, not of one that ended unpaid
+    purse: Purse | None  # of a degree, that it was paid out of
+    enrolment_id: int | None  # of that degree; none once the page about it is gone
+    withdrawal_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def move_beli(
     *,
     order_id: int | None = None,
     refund_id: int | None = None,
+    score_record_id: int | None = None,
+    withdrawal_id: int | None = None,
     memo: str | None = None,
 ) -> TransactionRecord:
     """The record of having moved whole 贝里 in or out of a balance, as the kind says (design 5, 11).
@@ -75,6 +80,8 @@ def move_beli(
         transaction_number=secrets.token_hex(16),  # 128 random bits: tells nobody how many there are
         order_id=order_id,
         refund_id=refund_id,
+        score_record_id=score_record_id,
+        withdrawal_id=withdrawal_id,
         memo=memo,
     )
     session.add(record)
@@ -115,14 +122,18 @@ def _moves_of(account_id: int, kind: TransactionType | None) -> list[ColumnEleme
     return [TransactionRecord.account_id == account_id, *kinds]
 
 
+# A student has no page of a degree that was refunded; its mentor keeps the statement.
+_HAS_PAGE = or_(ScoreRecord.purse == Purse.FEE, EnrolledDegreeCourse.closed_time.is_(None))
 _STATEMENT = (
-    select(TransactionRecord, Order.order_number)
+    select(TransactionRecord, Order.order_number, ScoreRecord.purse, EnrolledDegreeCourse.id)
     .outerjoin(Order, Order.id == TransactionRecord.order_id)
+    .outerjoin(ScoreRecord, ScoreRecord.id == TransactionRecord.score_record_id)
+    .outerjoin(EnrolledDegreeCourse, and_(EnrolledDegreeCourse.id == ScoreRecord.enrolled_degree_course_id, _HAS_PAGE))
     .order_by(TransactionRecord.id.desc())
 )
 
 
-def _move(record: TransactionRecord, order_number: str | None) -> Move:
+def _move(record: TransactionRecord, order_number: str | None, purse: Purse | None, enrolment_id: int | None) -> Move:
     return Move(
         number=record.transaction_number,
         kind=record.transaction_type,
@@ -132,4 +143,7 @@ def _move(record: TransactionRecord, order_number: str | None) -> Move:
         memo=record.memo or "",
         order_number=order_number,
         is_refund=record.refund_id is not None,
+        purse=purse,
+        enrolment_id=enrolment_id,
+        withdrawal_id=record.withdrawal_id,
     )

@@ -15,7 +15,8 @@ from flask import Flask, current_app, g, redirect, request, url_for
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
-from shop.errors import RedisDown, StaffDoNotBuy
+from shop.enums import Role
+from shop.errors import MentorsOnly, RedisDown, StaffDoNotBuy
 from shop.extensions import login_manager
 from shop.services import accounts
 from shop.services.accounts import Person
@@ -95,6 +96,18 @@ def buyer_required(view: Callable[P, R]) -> Callable[P, R]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if current_user.is_staff:
             raise StaffDoNotBuy
+        return view(*args, **kwargs)
+
+    return login_required(guarded)
+
+
+def mentor_required(view: Callable[P, R]) -> Callable[P, R]:
+    """For the mentors' desk: visitors are asked to log in, everybody else is refused (MentorsOnly)."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if current_user.role is not Role.MENTOR or current_user.is_staff:
+            raise MentorsOnly
         return view(*args, **kwargs)
 
     return login_required(guarded)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Query, Session
 
 from shop.enums import TransactionType
 from shop.extensions import db, unit_of_work
@@ -35,5 +35,12 @@ def change_price(name: str, was_fen: int, now_fen: int) -> None:
         plan.price_fen = now_fen
 
 
+def orders() -> Query[Order]:
+    """What the test has ordered: the demo has sold Robin a degree before."""
+    session = now_stored()
+    robin = session.query(Account.id).filter_by(username="robin").scalar_subquery()
+    return session.query(Order).filter(Order.account_id != robin)
+
+
 def only_order() -> Order:
-    return now_stored().query(Order).one()
+    return orders().one()

@@ -42,9 +42,11 @@ def test_a_degree_opens_its_first_module_after_the_form(visitor: Visitor) -> Non
     visitor.pay()
     visitor.sees("支付成功")
     visitor.press("填写学位课报名表", role="link", within=visitor.page.locator(".state"))
-    visitor.sees("提交以后不能修改")
+    visitor.sees("提交以后就不能自己修改")
     for control in visitor.main.locator("form :is(input[type=text], input:not([type]), textarea)").all():
         control.fill("12000" if control.get_attribute("inputmode") == "numeric" else "想成为能独立上线的人")
+    visitor.main.locator("[name=work_experience]").select_option("应届生")
+    visitor.main.locator("[name=salary_consent]").check()
     visitor.press("提交报名表")
     lesson = visitor.main.locator(".stage--here .lesson__name a").first
     expect(lesson).to_be_visible()
@@ -60,7 +62,7 @@ def test_what_is_asked_back_rests_on_every_page(visitor: Visitor, alipay: Cashie
     products = [now_stored().get_one(Product, product_id) for product_id in ids]
     zoro = now_stored().query(Account).filter_by(username="zoro").one()
     asked(zoro, bought(alipay, zoro, products))
-    degree = now_stored().query(EnrolledDegreeCourse).filter_by(degree_course_id=ids[0]).one()
+    degree = now_stored().query(EnrolledDegreeCourse).filter_by(degree_course_id=ids[0], account_id=zoro.id).one()
     visitor.sign_in("zoro", "compass-3377")
     for name, path in {
         "resting": "/learning",

@@ -6,8 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from shop.models import Order
-from tests.browser.rows import change_price, now_stored, page_of
+from tests.browser.rows import change_price, orders, page_of
 from tests.browser.visitor import Visitor
 
 FLASK, PASSWORD = "Flask Web 开发实战", "sunny-8866"
@@ -84,7 +83,7 @@ def test_a_price_changed_since_the_page_was_shown_comes_back_marked(visitor: Vis
     expect(refusal).to_contain_text("410.00")
     expect(visitor.main.locator(".line--changed")).to_contain_text(FLASK)
     expect(visitor.main.locator(".line--changed .line__why")).to_contain_text("650.00")
-    assert now_stored().query(Order).count() == 0
+    assert orders().count() == 0
     visitor.checkout("立即支付 410.00 元")
     expect(visitor.main).to_contain_text("410.00")
 

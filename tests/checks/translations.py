@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po, write_po
 PROJECT = Path(__file__).resolve().parent.parent.parent
 ENGLISH = PROJECT / "shop/translations/en/LC_MESSAGES/messages.po"
 PASSED_BESIDE = ("%(fold)s 折",)  # English says what comes off, "21% off": the templates pass that number, too
-KEYWORDS = ("_", "lazy_gettext", "gettext", "ngettext:1,2")
+KEYWORDS = ("_", "mark", "lazy_gettext", "gettext", "ngettext:1,2")
 HEADER = r"""# English. The text of each message is the Chinese of the sources; see tests/checks/translations.py.
 msgid ""
 msgstr ""

@@ -12,6 +12,7 @@ from shop.errors import NotYourTurn
 from shop.extensions import db
 from shop.models import Account, AuditLog, Refund, TransactionRecord
 from shop.services import refund_sending, refunds
+from shop.services.audit_log import Actor
 from tests.audit import assert_audit_clean
 from tests.builders import a_course, a_degree, a_student
 from tests.cashier.parts import Cashier
@@ -36,9 +37,14 @@ def refuse(refund: str) -> None:
     refunds.refuse(refund, actor="bert", reason="不同意")
 
 
+def grant(number: str, product_id: int) -> None:
+    refunds.grant(number, product_id, actor=Actor("carl"), reason="同意")
+
+
 def act(action: str, *args: object) -> None:
     """One call of a crowd, whatever it is about."""
-    {"approve": approve, "refuse": refuse, "withdraw": refunds.withdraw}[action](*args)  # type: ignore[operator]
+    actions = {"approve": approve, "refuse": refuse, "withdraw": refunds.withdraw, "grant": grant, "ask": refunds.ask}
+    actions[action](*args)  # type: ignore[operator]
 
 
 def send(refund_id: int) -> None:
@@ -84,6 +90,16 @@ def test_of_many_requests_for_one_order_one_is_taken(app: Flask, alipay: Cashier
     asks = [(student.id, number, [lines[i % 2]], WHY) for i in range(2 * EACH)]
     db.session.remove()
     assert crowd.outcomes(table, refunds.ask, asks, waiting=1) == {"done": 1, "NotRefundable": 2 * EACH - 1}
+    assert count(Refund) == 1
+
+
+def test_of_many_grants_and_requests_for_one_degree_one_is_taken(app: Flask, alipay: Cashier, crowd: Crowd) -> None:
+    student, product = a_student(), a_degree()
+    number = bought(alipay, student, [product])
+    [line] = [line.id for line in lines_of(number)]
+    either = [("grant", number, product.id), ("ask", student.id, number, [line], WHY)] * EACH
+    db.session.remove()
+    assert crowd.outcomes("refund", act, either, waiting=1) == {"done": 1, "NotRefundable": 2 * EACH - 1}
     assert count(Refund) == 1
 
 

@@ -20,7 +20,7 @@ from cashier.control import TABLES
 from cashier.desk import Desk
 from cashier.refusals import Refused
 from shop import clock
-from shop.enums import PaymentMethod, ProductStatus, StudyPlan, WorkExperience
+from shop.enums import PaymentMethod, ProductStatus
 from shop.errors import ShopError
 from shop.extensions import db, unit_of_work
 from shop.gateways.settlement_store import Settlement
@@ -30,11 +30,11 @@ from shop.services import (
     cart,
     checkout,
     coupons,
-    degree,
     orders,
     polling,
     reconciliation,
     refunds,
+    registration,
     settlement,
     troubles,
 )
@@ -42,6 +42,7 @@ from shop.services.checkout import Placed
 from tests.builders import a_claimed, a_coupon, a_course, a_degree, a_student
 from tests.cashier.parts import Cashier, fetch
 from tests.conftest import empty
+from tests.degrees import ANSWERS
 from tests.model import books
 from tests.model.crashes import Crash, Crashes
 
@@ -57,19 +58,6 @@ DECISIONS: dict[str, Callable[[str], object]] = {
     "refuse": lambda number: refunds.refuse(number, actor=CLERK, reason="不同意"),
     "retry": lambda number: refunds.retry(number, actor=CLERK),
 }
-ANSWERS = degree.Answers(
-    current_company="路飞",
-    current_position="学员",
-    current_salary=None,
-    work_experience=WorkExperience.ONE,
-    open_module=True,
-    stu_specified_mentor=None,
-    study_plan=StudyPlan.TWO_TO_THREE,
-    why_take_this_course="学习",
-    why_choose_us="口碑",
-    your_expectation="就业",
-    memo=None,
-)
 PHONE = {False: PaymentMethod.PAGE, True: PaymentMethod.WAP}
 
 
@@ -233,7 +221,7 @@ class Walk:
                 select(EnrolledDegreeCourse.account_id, EnrolledDegreeCourse.id).order_by(EnrolledDegreeCourse.id)
             ).all()
         if row := _pick(found, which):
-            self._use_case(lambda: degree.file_registration(*row, ANSWERS, clock.now()))
+            self._use_case(lambda: registration.file_registration(*row, ANSWERS, clock.now()))
 
     # ------------------------------------------------------------ at Alipay
 

@@ -17,7 +17,6 @@ from shop.enums import (
     PaymentState,
     RefundCause,
     RefundState,
-    Rule,
     TransactionType,
     TroubleKind,
 )
@@ -34,8 +33,6 @@ from shop.models import (
     PaymentNotice,
     Refund,
     RefundDetail,
-    ScoreRecord,
-    ScoreRule,
     StudyRecord,
     TransactionRecord,
     Trouble,
@@ -928,45 +925,3 @@ def every_module_has_its_study_record(session: Session, shop: Shop) -> dict[str,
 def study_record_is_of_its_degree(session: Session, shop: Shop) -> dict[str, list[int]]:
     record = copy(session, StudyRecord, id_of(session, StudyRecord), course_module_id=shop.foreign_course)
     return {"study_record_is_of_its_degree": [record]}
-
-
-@plant
-def mentor_fee_is_not_negative(session: Session, shop: Shop) -> dict[str, list[int]]:
-    rows = change(session, EnrolledDegreeCourse, id_of(session, EnrolledDegreeCourse), mentor_fee_balance=-1)
-    return {"mentor_fee_is_not_negative": rows}
-
-
-@plant
-def score_record_is_applied_once(session: Session, shop: Shop) -> dict[str, list[int]]:
-    score = a_score(session, shop, applied=True, applied_date=clock.now())
-    pay_out(session, shop, score, balance_after=10)
-    pay_out(session, shop, score, balance_after=15)
-    return {"score_record_is_applied_once": [score]}
-
-
-@plant
-def score_record_is_paid_out_before_it_is_applied(session: Session, shop: Shop) -> dict[str, list[int]]:
-    score = a_score(session, shop, applied=False)
-    pay_out(session, shop, score, balance_after=10)
-    return {"score_record_is_applied_once": [score]}
-
-
-def a_score(session: Session, shop: Shop, **values: Any) -> int:
-    enrolment = id_of(session, EnrolledDegreeCourse)
-    rule = put(session, ScoreRule, rule=Rule.HOMEWORK_SCORE, score=5)
-    row = {"account_id": shop.other, "enrolled_degree_course_id": enrolment, "score_rule_id": rule, "score": 5}
-    return put(session, ScoreRecord, **row, **values)
-
-
-def pay_out(session: Session, shop: Shop, score: int, *, balance_after: int) -> None:
-    put(
-        session,
-        TransactionRecord,
-        account_id=shop.other,
-        amount=5,
-        balance_after=balance_after,
-        transaction_type=TransactionType.INCOME,
-        transaction_number=f"score {balance_after}",
-        score_record_id=score,
-    )
-    change(session, Account, shop.other, balance=balance_after)

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from shop import clock
-from shop.enums import CouponKind, CourseType, ProductStatus, Role, SectionType, TransactionType
+from shop.enums import CouponKind, CourseType, ProductStatus, Role, SectionType, StudyStatus
 from shop.extensions import db
 from shop.models import (
     Account,
@@ -22,13 +22,17 @@ from shop.models import (
     CourseCategory,
     CourseSection,
     DegreeCourse,
+    EnrolledDegreeCourse,
     Homework,
+    HomeworkSubmission,
     PricePolicy,
+    Question,
     Teacher,
     TransactionRecord,
 )
 from shop.services import accounts, demo
 from shop.services.catalogue_import import Outcome
+from tests.audit import assert_audit_clean
 
 STATIC = Path(__file__).resolve().parents[2] / "shop"
 
@@ -124,9 +128,19 @@ def test_balances_are_the_sum_of_their_records(loaded: Flask) -> None:
         ).all()
         running = 0
         for record in records:
-            running += record.amount
-            assert (record.transaction_type, record.balance_after) == (TransactionType.INCOME, running)
+            running += record.transaction_type.sign * record.amount
+            assert record.balance_after == running
         assert person.balance == running
+
+
+def test_a_degree_is_under_way_with_work_for_its_mentor(loaded: Flask) -> None:
+    enrolment = db.session.scalars(select(EnrolledDegreeCourse)).one()
+    assert enrolment.study_status is StudyStatus.STUDYING
+    assert enrolment.mentor is not None
+    assert (enrolment.mentor.username, enrolment.mentor_fee_balance) == ("shenzhou", 1500)
+    assert db.session.scalar(select(func.count()).select_from(HomeworkSubmission)) == 1
+    assert db.session.scalar(select(func.count()).select_from(Question)) == 1
+    assert_audit_clean()
 
 
 def test_claims_are_counted(loaded: Flask) -> None:

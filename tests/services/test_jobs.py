@@ -223,6 +223,7 @@ BESIDES = {
     "2026-11-23T00:30": {"close_troubles"},
     "2026-11-23T01:30": {"close_troubles", "remind_of_coupons", "remind_of_courses"},  # 9:30 in Shanghai
     "2026-11-23T18:40": {"reconcile"},
+    "2026-11-23T18:50": {"sweep_uploads"},
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from shop import clock
-from shop.enums import EnrolmentStatus, ModuleStatus, OrderStatus, RefundState, StudyPlan, StudyStatus, WorkExperience
+from shop.enums import EnrolmentStatus, ModuleStatus, OrderStatus, RefundState, StudyStatus
 from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db
 from shop.models import (
@@ -18,26 +18,13 @@ from shop.models import (
     RefundDetail,
 )
 from shop.rules.access import Access, Period, access_of, same_day_two_years_later
-from shop.services import degree, learning
-from shop.services.degree import AlreadyFiled, Answers
+from shop.services import learning, registration, road
 from shop.services.learning import NoAccess
+from shop.services.registration import AlreadyFiled, Answers
 from tests.builders import a_course, a_degree, a_student
+from tests.degrees import ANSWERS
 from tests.purchases import enrolled, enrolled_in_degree, saved, today
 from tests.statements import counted
-
-ANSWERS = Answers(
-    current_company="草帽海贼团",
-    current_position="船长",
-    current_salary=None,
-    work_experience=WorkExperience.TWO,
-    open_module=True,
-    stu_specified_mentor=None,
-    study_plan=StudyPlan.TWO_TO_THREE,
-    why_take_this_course="想学",
-    why_choose_us="听说好",
-    your_expectation="能用",
-    memo=None,
-)
 
 # ---------------------------------------------------------------- the rule of days
 
@@ -139,7 +126,7 @@ def test_no_module_opens_before_the_form_is_filed_and_then_only_the_first(app: F
     enrolment = enrolled_in_degree(account, bought)
     modules = [module.id for module in bought.modules]
     assert [_may_read(account, module) for module in modules] == [False, False]
-    degree.file_registration(account.id, enrolment.id, ANSWERS, clock.now())
+    registration.file_registration(account.id, enrolment.id, ANSWERS, clock.now())
     assert [_may_read(account, module) for module in modules] == [True, False]
 
 
@@ -156,7 +143,7 @@ def test_module_opened_without_a_form_stays_shut(app: Flask) -> None:
 def test_degree_that_is_over_or_refunded_opens_nothing(app: Flask) -> None:
     account, bought = a_student(), a_degree()
     enrolment = enrolled_in_degree(account, bought)
-    degree.file_registration(account.id, enrolment.id, ANSWERS, clock.now())
+    registration.file_registration(account.id, enrolment.id, ANSWERS, clock.now())
     module = bought.modules[0].id
     enrolment = db.session.get_one(EnrolledDegreeCourse, enrolment.id)
     enrolment.valid_begin_date, enrolment.valid_end_date = today() - timedelta(days=9), today() - timedelta(days=1)
@@ -207,10 +194,10 @@ def test_cost_of_a_page_does_not_grow_with_what_one_or_others_bought(app: Flask)
         "continue": lambda: learning.continue_with(account_id, today()),
         "course": lambda: learning.course(account_id, course_id, today()),
         "lesson": lambda: learning.lesson(account_id, lesson_id, today()),
-        "degree": lambda: learning.degree(account_id, enrolment_id, today()),
+        "degree": lambda: road.page(account_id, enrolment_id, today()),
     }
     account_id, course_id, lesson_id, enrolment_id = account.id, course.id, paid.id, enrolment.id
-    limits = {"index": 2, "continue": 1, "course": 5, "lesson": 4, "degree": 5}
+    limits = {"index": 2, "continue": 1, "course": 5, "lesson": 4, "degree": 9}
     for _ in range(2):
         for name, page in pages.items():
             db.session.rollback()
@@ -226,9 +213,9 @@ def test_enrolment_of_somebody_else_is_not_found(app: Flask) -> None:
     enrolment = enrolled_in_degree(a_student(), a_degree())
     stranger = a_student().id
     for look in (
-        lambda: learning.degree(stranger, enrolment.id, today()),
-        lambda: degree.registration(stranger, enrolment.id),
-        lambda: degree.file_registration(stranger, enrolment.id, ANSWERS, clock.now()),
+        lambda: road.page(stranger, enrolment.id, today()),
+        lambda: registration.registration(stranger, enrolment.id),
+        lambda: registration.file_registration(stranger, enrolment.id, ANSWERS, clock.now()),
     ):
         with pytest.raises(NotFound):
             look()
@@ -250,7 +237,7 @@ def test_course_that_was_never_bought_is_refused_with_where_to_buy_it(app: Flask
 def test_filing_the_form_opens_the_first_module_for_two_years(app: Flask) -> None:
     account, bought = a_student(), a_degree(modules=3)
     enrolment_id = enrolled_in_degree(account, bought).id
-    degree.file_registration(account.id, enrolment_id, ANSWERS, clock.now())
+    registration.file_registration(account.id, enrolment_id, ANSWERS, clock.now())
     enrolment = db.session.get_one(EnrolledDegreeCourse, enrolment_id)
     assert enrolment.study_status is StudyStatus.STUDYING
     assert (enrolment.valid_begin_date, enrolment.valid_end_date) == (today(), same_day_two_years_later(today()))
@@ -265,7 +252,7 @@ def test_filing_without_opening_a_module_starts_nothing(app: Flask) -> None:
     account = a_student()
     enrolment_id = enrolled_in_degree(account, a_degree()).id
     without = Answers(**{name: getattr(ANSWERS, name) for name in Answers.__slots__} | {"open_module": False})
-    degree.file_registration(account.id, enrolment_id, without, clock.now())
+    registration.file_registration(account.id, enrolment_id, without, clock.now())
     enrolment = db.session.get_one(EnrolledDegreeCourse, enrolment_id)
     assert (enrolment.study_status, enrolment.valid_begin_date) == (StudyStatus.NOT_STARTED, None)
     assert enrolment.study_records[0].status is ModuleStatus.LOCKED
@@ -274,9 +261,9 @@ def test_filing_without_opening_a_module_starts_nothing(app: Flask) -> None:
 def test_form_is_filed_once(app: Flask) -> None:
     account = a_student()
     enrolment_id = enrolled_in_degree(account, a_degree()).id
-    degree.file_registration(account.id, enrolment_id, ANSWERS, clock.now())
+    registration.file_registration(account.id, enrolment_id, ANSWERS, clock.now())
     with pytest.raises(AlreadyFiled):
-        degree.file_registration(account.id, enrolment_id, ANSWERS, clock.now())
+        registration.file_registration(account.id, enrolment_id, ANSWERS, clock.now())
     assert db.session.query(DegreeRegistrationForm).count() == 1
 
 
@@ -291,5 +278,5 @@ def test_form_is_not_taken_while_the_money_is_on_its_way_back(app: Flask, state:
     part = RefundDetail(order_detail_id=line.id, amount_fen=0, beli=0)
     saved(Refund(order_id=line.order_id, out_request_no="R1", amount_fen=0, state=state, details=[part]))
     with pytest.raises(NotYourTurn):
-        degree.file_registration(account.id, enrolment.id, ANSWERS, clock.now())
+        registration.file_registration(account.id, enrolment.id, ANSWERS, clock.now())
     assert db.session.query(DegreeRegistrationForm).count() == 0

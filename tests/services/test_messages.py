@@ -27,7 +27,8 @@ ENDED = order_messages.ENDED[OrderStatus.TIMED_OUT]
 
 def told(account_id: int) -> list[Notification]:
     db.session.rollback()
-    rows = db.session.scalars(select(Notification).where(Notification.account_id == account_id))
+    mine = select(Notification).where(Notification.account_id == account_id)
+    rows = db.session.scalars(mine.order_by(Notification.id))
     return list(rows.all())
 
 

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from shop import clock
-from shop.enums import CouponStatus, OrderStatus, RefundState, StudyPlan, TransactionType, WorkExperience
+from shop.enums import CouponStatus, OrderStatus, RefundState, TransactionType
 from shop.errors import NotFound, NotRefundable, NotYourTurn
 from shop.extensions import db
 from shop.models import (
@@ -27,11 +27,11 @@ from shop.models import (
     RefundDetail,
     TransactionRecord,
 )
-from shop.services import degree, learning, orders, refunds
-from shop.services.degree import Answers
+from shop.services import learning, orders, refunds, registration, road
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_degree, a_student, today_in_shanghai
 from tests.cashier.parts import Cashier
+from tests.degrees import ANSWERS
 from tests.faults.purchase import balance_of, count, the_order
 from tests.refunding import (
     CLERK,
@@ -46,20 +46,6 @@ from tests.refunding import (
     placed,
     refunded,
     the_refund,
-)
-
-FORM = Answers(
-    current_company="草帽海贼团",
-    current_position="船长",
-    current_salary=None,
-    work_experience=WorkExperience.TWO,
-    open_module=True,
-    stu_specified_mentor=None,
-    study_plan=StudyPlan.TWO_TO_THREE,
-    why_take_this_course="想学",
-    why_choose_us="听说好",
-    your_expectation="能用",
-    memo=None,
 )
 
 
@@ -147,7 +133,7 @@ def test_a_degree_can_be_asked_for_until_its_first_module_opens(app: Flask, alip
     number = bought(alipay, student, [product])
     assert refunds.options(student.id, number).lines[0].why_not == ""
     enrolment = db.session.scalars(select(EnrolledDegreeCourse)).one()
-    degree.file_registration(student.id, enrolment.id, FORM, clock.now())
+    registration.file_registration(student.id, enrolment.id, ANSWERS, clock.now())
     assert "模块" in refunds.options(student.id, number).lines[0].why_not
     with pytest.raises(NotRefundable):
         asked(student, number)
@@ -272,11 +258,11 @@ def test_a_degree_rests_with_its_modules_and_its_form(app: Flask, alipay: Cashie
     number = bought(alipay, student, [product, a_course()])
     enrolment = db.session.scalars(select(EnrolledDegreeCourse)).one()
     asked(student, number, 0)
-    assert learning.degree(student.id, enrolment.id, today_in_shanghai()).is_suspended
+    assert road.page(student.id, enrolment.id, today_in_shanghai()).is_suspended
     assert learning.index(student.id, today_in_shanghai()).degrees[0].is_suspended
     assert [shown.is_degree for shown in learning.continue_with(student.id, today_in_shanghai())] == [False]
     with pytest.raises(NotYourTurn):
-        degree.file_registration(student.id, enrolment.id, FORM, clock.now())
+        registration.file_registration(student.id, enrolment.id, ANSWERS, clock.now())
 
 
 def test_the_refund_of_another_line_does_not_keep_a_degree_waiting(app: Flask, alipay: Cashier) -> None:
@@ -284,7 +270,7 @@ def test_the_refund_of_another_line_does_not_keep_a_degree_waiting(app: Flask, a
     number = bought(alipay, student, [product, a_course()])
     enrolment = db.session.scalars(select(EnrolledDegreeCourse)).one()
     asked(student, number, 1)
-    degree.file_registration(student.id, enrolment.id, FORM, clock.now())
+    registration.file_registration(student.id, enrolment.id, ANSWERS, clock.now())
     assert may_open(student, product.modules[0])
 
 
@@ -472,7 +458,8 @@ def test_a_refunded_degree_can_be_bought_again(app: Flask, alipay: Cashier) -> N
     refunded(alipay, student, bought(alipay, student, [product]))
     assert learning.index(student.id, today_in_shanghai()).degrees == ()
     bought(alipay, student, [product])
-    assert [bool(row.closed_time) for row in db.session.scalars(select(EnrolledDegreeCourse))] == [True, False]
+    enrolments = db.session.scalars(select(EnrolledDegreeCourse).order_by(EnrolledDegreeCourse.id))
+    assert [bool(row.closed_time) for row in enrolments] == [True, False]
 
 
 def test_the_student_is_told_of_every_step_once(app: Flask, alipay: Cashier) -> None:

@@ -1,0 +1,13 @@
+"""Which page of a list an address asks for."""
+
+from __future__ import annotations
+
+from flask import abort, request
+
+
+def asked_page() -> int:
+    """The number in ``?page=``, 1 without one; 404 for what cannot be a page."""
+    page = request.args.get("page", "1")
+    if not (page.isascii() and page.isdigit() and len(page) < 7):
+        abort(404)
+    return int(page)
