@@ -162,7 +162,9 @@ def test_b36_b41_b42_a_cancelled_order_gives_everything_back_once(person: Person
     record = db.session.get_one(CouponRecord, record_id)
     assert (record.status, record.order_id, record.used_time) == (CouponStatus.UNUSED, None, None)
     assert db.session.get_one(Account, account_id).balance == 30
-    moves = db.session.execute(sa.select(TransactionRecord.transaction_type, TransactionRecord.amount)).all()
+    moves = db.session.execute(
+        sa.select(TransactionRecord.transaction_type, TransactionRecord.amount).order_by(TransactionRecord.id)
+    ).all()
     assert moves[-2:] == [(TransactionType.EXPENSE, 30), (TransactionType.REFUND, 30)]
     with pytest.raises(NotYourTurn):
         orders.cancel(account_id, order.order_number)
