@@ -123,7 +123,7 @@ def queues(html: str) -> dict[str, tuple[str, str]]:
 def test_when_nothing_waits_the_desk_is_calm(desk: Person, enrolment: EnrolledDegreeCourse) -> None:
     page = desk.get("/mentor").text
     assert set(queues(page).values()) == {("0", "0")}
-    assert "每位学员近期都联系过" in page
+    assert "现在没有该联系的学员" in page
     assert "button--primary" not in page
 
 
