@@ -28,9 +28,11 @@ from shop.blueprints import (
     refunds,
     rewards,
     road,
+    second_factor,
     settlement,
     wallet,
 )
+from shop.blueprints import staff as staff_pages
 from shop.config import Settings
 from shop.extensions import csrf, db, migrate
 from shop.gateways.redis_client import connect
@@ -40,6 +42,7 @@ BLUEPRINTS = (
     catalogue,
     coupons,
     account,
+    second_factor,
     password_reset,
     outbox,
     cart,
@@ -60,6 +63,7 @@ BLUEPRINTS = (
     grading,
     earnings,
     operations,
+    *staff_pages.AREAS,
 )
 
 

@@ -49,6 +49,7 @@ class Settings:
     order_ttl_minutes: int
     beli_per_yuan: int
     refund_window_days: int
+    refund_two_persons_fen: int  # a refund of more takes two persons
     grading_hours: int  # a hand-in waits no longer for its mark, or the mentor is fined
     follow_up_days: int  # nor a student for a word
     answer_hours: int  # nor a question for its answer
@@ -118,6 +119,7 @@ def read(environ: Mapping[str, str]) -> tuple[Settings, list[str]]:
         order_ttl_minutes=reader.number("ORDER_TTL_MINUTES", 15, 1, LONGEST_TTL),
         beli_per_yuan=reader.number("BELI_PER_YUAN", 1, 1, 100),
         refund_window_days=reader.number("REFUND_WINDOW_DAYS", 7, 0, 365),
+        refund_two_persons_fen=100 * reader.number("REFUND_TWO_PERSONS_YUAN", 5_000, 0, 1_000_000),
         grading_hours=reader.number("GRADING_HOURS", 48, 1, 720),
         follow_up_days=reader.number("FOLLOW_UP_DAYS", 7, 1, 90),
         answer_hours=reader.number("ANSWER_HOURS", 12, 1, 720),

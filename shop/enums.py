@@ -108,6 +108,16 @@ class Role(Choice):
     ADMIN = 3, _("管理员")
 
 
+class StaffRole(Choice):
+    """What a member of staff works at; rights go by it (``shop.rules.staff_rights``)."""
+
+    OPERATIONS = 0, _("运营")
+    REGISTRY = 1, _("教务")
+    FINANCE = 2, _("财务")
+    SERVICE = 3, _("客服")
+    ADMIN = 4, _("系统管理")
+
+
 class Gender(Choice):
     UNKNOWN = 0, _("保密")
     MALE = 1, _("男")
@@ -361,6 +371,19 @@ class WithdrawalState(Choice):
     PAID = 1, _("已打款")
     REFUSED = 2, _("已驳回")
     APPROVED = 3, _("待打款")  # one person has said yes, another pays
+
+
+class GiftKind(Choice):
+    """What staff give a person by hand."""
+
+    BELI = 0, _("贝里")
+    COUPON = 1, _("优惠券")
+
+
+class GiftState(Choice):
+    WAITING = 0, _("待审核")
+    GIVEN = 1, _("已发放")
+    REFUSED = 2, _("已驳回")
 
 
 class Purse(Choice):

@@ -105,6 +105,12 @@ class MentorsOnly(ShopError):
     status, text = 403, _("这里是导师工作台，只有导师可以使用。")
 
 
+class StaffOnly(ShopError):
+    """A page of the staff, asked for by somebody who does not work here or has no role for it (safety.md 4)."""
+
+    status, text = 403, _("您没有这个页面的权限。需要时请联系系统管理员。")
+
+
 class ClaimRefused(ShopError):
     """A coupon that cannot be claimed: not yet, no longer, none left, or already in the wallet."""
 
@@ -125,6 +131,18 @@ class NotYourTurn(ShopError):
     """An action on an order, a refund or an enrolment that its present state does not allow."""
 
     text = _("当前状态不能进行此操作。")
+
+
+class OwnCase(NotYourTurn):
+    """Nobody decides about their own money (safety.md 4)."""
+
+    status, text = 403, _("不能处理与自己有关的款项，请让另一位同事处理。")
+
+
+class AnotherPerson(NotYourTurn):
+    """Two different persons have to say yes, and this one has, or is none."""
+
+    text = _("这一步需要另一位同事：同一个人不能既提出又批准。")
 
 
 class NotRefundable(ShopError):

@@ -33,6 +33,8 @@ from shop.enums import (
     EnrolmentStatus,
     FollowUpTool,
     Gender,
+    GiftKind,
+    GiftState,
     HomeworkStatus,
     HomeworkType,
     Level,
@@ -56,6 +58,7 @@ from shop.enums import (
     Score,
     ScoreType,
     SectionType,
+    StaffRole,
     StudyPlan,
     StudyStatus,
     TeacherRole,
@@ -105,11 +108,44 @@ class Account(Model):
     brief: Mapped[str] = mapped_column(Text, default="")
     memo: Mapped[str | None] = mapped_column(String(255))
     date_joined: Mapped[datetime] = mapped_column(Instant, default=now)
+    deleted_time: Mapped[datetime | None] = mapped_column(Instant)  # its person is gone, its trade is kept
 
     @property
     def shown_name(self) -> str:
         """What other people call this account."""
         return self.name or self.username
+
+
+class StaffMember(Model):
+    """One role of one member of staff. Whoever has none works here and may do nothing."""
+
+    __tablename__ = "staff_role"
+
+    account_id: Mapped[int] = mapped_column(key("account.id"), primary_key=True)
+    role: Mapped[StaffRole] = mapped_column(EnumNumber(StaffRole), primary_key=True)
+    granted_time: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class SecondFactor(Model):
+    """The shared secret of an authenticator app (RFC 6238), and the last time step that was used with it."""
+
+    __tablename__ = "second_factor"
+
+    account_id: Mapped[int] = mapped_column(key("account.id"), primary_key=True)
+    secret: Mapped[str] = mapped_column(String(64))  # base 32
+    last_step: Mapped[int] = mapped_column(default=0)  # a code counts once
+    confirmed_time: Mapped[datetime] = mapped_column(Instant, default=now)
+
+
+class RecoveryCode(Model):
+    """A code on paper that replaces one code of the app, once; only its digest is kept."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    used_time: Mapped[datetime | None] = mapped_column(Instant)
 
 
 mentor_group_member = Table(
@@ -595,6 +631,9 @@ class Order(Model):
         CheckConstraint("status NOT IN (4, 5) OR cancel_time IS NOT NULL", name="ended_has_time"),
         CheckConstraint("pay_time IS NULL OR pay_time >= date", name="paid_after_placed"),
         Index(None, "account_id", "date"),
+        Index(None, "date", "id"),
+        Index(None, "status", "date", "id"),
+        Index(None, "actual_amount_fen", "id"),
         Index("ix_orders_pending", "expires_at", sqlite_where=text("status = 1"), postgresql_where=text("status = 1")),
     )
 
@@ -658,6 +697,28 @@ class OrderDetail(Model):
 
     order: Mapped[Order] = relationship(back_populates="details")
     product: Mapped[Product] = relationship()
+
+
+class OrderNote(Model):
+    """What staff wrote about an order for each other, perhaps to be looked at again on a day."""
+
+    __tablename__ = "order_note"
+    __table_args__ = (
+        Index(
+            "ix_order_note_due",
+            "follow_up_date",
+            sqlite_where=text("follow_up_date IS NOT NULL AND done_time IS NULL"),
+            postgresql_where=text("follow_up_date IS NOT NULL AND done_time IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(key("orders.id"), index=True)
+    author_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    text: Mapped[str] = mapped_column(Text)
+    follow_up_date: Mapped[date | None]
+    done_time: Mapped[datetime | None] = mapped_column(Instant)
+    date: Mapped[datetime] = mapped_column(Instant, default=now)
 
 
 class Payment(Model):
@@ -758,6 +819,7 @@ class Refund(Model):
         CheckConstraint("amount_fen >= 0 AND beli >= 0", name="amounts_not_negative"),
         CheckConstraint("amount_fen = 0 OR payment_id IS NOT NULL", name="cash_has_payment"),
         CheckConstraint("(state = 3) = (done_time IS NOT NULL)", name="done_has_time"),
+        CheckConstraint("first_approver_id <> handler_id", name="two_persons"),
         # one request at a time per order: which lines are suspended is then never a question
         Index(
             "uq_refund_running_order_id",
@@ -784,6 +846,8 @@ class Refund(Model):
     beli: Mapped[int] = mapped_column(default=0)
     state: Mapped[RefundState] = mapped_column(EnumNumber(RefundState), default=RefundState.REQUESTED)
     reason: Mapped[str] = mapped_column(String(255), default="")
+    asked_by_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)  # staff; none: the student
+    first_approver_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)  # a large sum takes two
     handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
     decision: Mapped[str] = mapped_column(String(255), default="")
     requested_time: Mapped[datetime] = mapped_column(Instant, default=now)
@@ -837,8 +901,39 @@ class TransactionRecord(Model):
     refund_id: Mapped[int | None] = mapped_column(key("refund.id"), index=True)
     score_record_id: Mapped[int | None] = mapped_column(key("score_record.id"), index=True)
     withdrawal_id: Mapped[int | None] = mapped_column(key("withdrawal.id"), index=True)
+    gift_id: Mapped[int | None] = mapped_column(key("gift.id"), unique=True)
     date: Mapped[datetime] = mapped_column(Instant, default=now)
     memo: Mapped[str | None] = mapped_column(String(128))
+
+
+class Gift(Model):
+    """贝里 or a coupon that staff give a person by hand: one proposes, another one gives or refuses."""
+
+    __tablename__ = "gift"
+    __table_args__ = (
+        CheckConstraint("CASE kind WHEN 0 THEN beli > 0 ELSE beli IS NULL END", name="beli_by_kind"),
+        CheckConstraint("(kind = 1) = (coupon_id IS NOT NULL)", name="coupon_by_kind"),
+        CheckConstraint("(state = 0) = (decided_time IS NULL)", name="decided_has_time"),
+        CheckConstraint("handler_id <> proposer_id", name="two_persons"),
+        CheckConstraint("proposer_id <> account_id AND handler_id <> account_id", name="nothing_for_oneself"),
+        Index("ix_gift_waiting", "id", sqlite_where=text("state = 0"), postgresql_where=text("state = 0")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[GiftKind] = mapped_column(EnumNumber(GiftKind))
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    beli: Mapped[int | None]
+    coupon_id: Mapped[int | None] = mapped_column(key("coupon.id"), index=True)
+    reason: Mapped[str] = mapped_column(String(255))
+    state: Mapped[GiftState] = mapped_column(EnumNumber(GiftState), default=GiftState.WAITING)
+    proposer_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    handler_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
+    decision: Mapped[str] = mapped_column(String(255), default="")
+    proposed_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    decided_time: Mapped[datetime | None] = mapped_column(Instant)
+
+    account: Mapped[Account] = relationship(foreign_keys=[account_id])
+    coupon: Mapped[Coupon | None] = relationship()
 
 
 class Withdrawal(Model):
@@ -1101,6 +1196,7 @@ class DegreeRegistrationForm(Model):
         CheckConstraint(
             "(salary_consent_time IS NULL) = (salary_consent_version IS NULL)", name="consent_has_its_text"
         ),
+        CheckConstraint("work_experience IS NOT NULL OR erased_time IS NOT NULL", name="erased_or_complete"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -1110,7 +1206,7 @@ class DegreeRegistrationForm(Model):
     current_salary: Mapped[int | None]
     salary_consent_time: Mapped[datetime | None] = mapped_column(Instant)
     salary_consent_version: Mapped[str | None] = mapped_column(String(16))  # of the text that was agreed to
-    work_experience: Mapped[WorkExperience] = mapped_column(EnumNumber(WorkExperience))
+    work_experience: Mapped[WorkExperience | None] = mapped_column(EnumNumber(WorkExperience))
     open_module: Mapped[bool] = mapped_column(default=True)
     stu_specified_mentor: Mapped[str | None] = mapped_column(String(32))
     study_plan: Mapped[StudyPlan] = mapped_column(EnumNumber(StudyPlan), default=StudyPlan.TWO_TO_THREE)
@@ -1121,6 +1217,7 @@ class DegreeRegistrationForm(Model):
     filed_time: Mapped[datetime] = mapped_column(Instant, default=now)
     filings: Mapped[int] = mapped_column(default=1)
     reopened_time: Mapped[datetime | None] = mapped_column(Instant)  # staff let the student correct it
+    erased_time: Mapped[datetime | None] = mapped_column(Instant)  # what is sensitive in it was let go of
 
 
 class StudyRecord(Model):

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from shop import clock
-from shop.enums import CouponKind, CourseType, TransactionType, ValidPeriod
+from shop.enums import CouponKind, CourseType, Role, StaffRole, TransactionType, ValidPeriod
 from shop.extensions import db, unit_of_work
 from shop.models import (
     Account,
@@ -21,8 +21,10 @@ from shop.models import (
     DegreeCourse,
     PricePolicy,
     Product,
+    SecondFactor,
+    StaffMember,
 )
-from shop.services import coupons, passwords, wallet
+from shop.services import coupons, passwords, second_factor, wallet
 from tests.person import PASSWORD
 
 T = TypeVar("T")
@@ -46,6 +48,15 @@ def a_student(beli: int = 0, **values: Any) -> Account:
         session.flush()
         if beli:
             wallet.move_beli(session, account.id, TransactionType.INCOME, beli, memo="for a test")
+    return account
+
+
+def a_clerk(*roles: StaffRole, **values: Any) -> Account:
+    """A member of staff with these roles, whose second factor ``Person.sign_in`` shows."""
+    account = a_student(role=Role.ADMIN, is_staff=True, **values)
+    with unit_of_work() as session:
+        session.add_all(StaffMember(account_id=account.id, role=role) for role in roles)
+        session.add(SecondFactor(account_id=account.id, secret=second_factor.new_secret()))
     return account
 
 

@@ -181,6 +181,11 @@ def empty(shop: Flask) -> None:
         else:
             connection = connection.execution_options(sqlite_begin="IMMEDIATE")  # waits for whoever still writes
             connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+            triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
+            for name, _made_by in triggers:  # SQLite cannot let them be
+                connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
             for name in tables:
                 connection.exec_driver_sql(f"DELETE FROM {name}")  # noqa: S608
+            for _name, made_by in triggers:
+                connection.exec_driver_sql(made_by)
         connection.commit()

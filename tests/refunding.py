@@ -13,11 +13,12 @@ from shop.enums import PaymentMethod
 from shop.extensions import db, unit_of_work
 from shop.gateways.settlement_store import Pick, Settlement
 from shop.models import Account, Order, OrderDetail, Payment, PricePolicy, Product, Refund
-from shop.services import attempts, checkout, payment, refunds, reservation, sale
+from shop.services import attempts, checkout, payment, refund_decisions, refunds, reservation, sale
+from shop.services.audit_log import Actor
 from tests.cashier.parts import Cashier, fetch
 
 WHY = "时间安排不过来了"
-CLERK = "clerk"
+CLERK = Actor("clerk")
 
 
 def bought(
@@ -90,7 +91,7 @@ def asked(account: Account, number: str, *indexes: int) -> str:
 
 def approved(account: Account, number: str, *indexes: int) -> str:
     refund = asked(account, number, *indexes)
-    refunds.approve(refund, actor=CLERK, reason="同意")
+    refund_decisions.approve(refund, actor=CLERK, reason="同意")
     return refund
 
 

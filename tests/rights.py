@@ -1,7 +1,8 @@
 """Who may do what: every address of the shop against every role, as data (safety.md 4). Replayed by tests/pages.
 
 Columns: a visitor; A, whose objects the ids name; B, another student; M+, the mentor assigned to A; M-, another mentor;
-a lecturer; staff. (Operations, registry, finance and customer service become columns of their own with their pages.)
+a lecturer; staff by their roles: operations, registry, finance, customer service, administrators. A line that ends
+before the roles of staff says the same of all of them.
 
 What each cell says of the answer:
 
@@ -19,7 +20,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-ROLES = ("visitor", "A", "B", "M+", "M-", "lecturer", "staff")
+from tests import staff_rights
+
+STAFF = ("OPS", "REG", "FIN", "CS", "ADM")
+ROLES = ("visitor", "A", "B", "M+", "M-", "lecturer", *STAFF)
 ANSWERS = frozenset(("ok", "own", "login", "403", "404", "token", "signed"))
 
 TABLE = """
@@ -59,6 +63,14 @@ POST /logout                                                      ok     own  ow
 GET  /messages                                                    login  own  own  own  own  own  own
 POST /messages/reading                                            login  own  own  own  own  own  own
 POST /messages/<message_id>/reading                               login  ok   404  404  404  404  404
+
+# the second factor of staff
+GET  /login/second-factor                                         login  login login login login login login
+POST /login/second-factor                                         login  login login login login login login
+GET  /login/second-factor/new                                     login  login login login login login login
+POST /login/second-factor/new                                     login  login login login login login login
+GET  /staff/confirm                                               login  403  403  403  403  403  own
+POST /staff/confirm                                               login  403  403  403  403  403  own
 
 # buying
 GET  /cart                                                        own    own  own  own  own  own  own
@@ -156,9 +168,12 @@ def without_converters(rule: str) -> str:
 def _read(line: str) -> Right:
     method, address, *answers = line.split()
     rule, _, kind = address.partition("#")
+    if len(answers) == len(ROLES) - len(STAFF) + 1:
+        answers += answers[-1:] * (len(STAFF) - 1)
     if len(answers) != len(ROLES) or not ANSWERS.issuperset(answers):
         raise ValueError(line)
     return Right(method, rule, kind, tuple(answers))
 
 
-RIGHTS = tuple(_read(line) for line in TABLE.splitlines() if line and not line.startswith("#"))
+TABLES = (TABLE, *(area.TABLE for area in staff_rights.AREAS))
+RIGHTS = tuple(_read(line) for table in TABLES for line in table.splitlines() if line and not line.startswith("#"))

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from shop import clock
-from shop.enums import Purse, Role, Rule, TransactionType
+from shop.enums import Purse, Role, Rule, StaffRole, TransactionType
 from shop.extensions import db, unit_of_work
 from shop.models import (
     Account,
@@ -29,12 +29,14 @@ from shop.models import (
 )
 from shop.services import assignment, enrolled_degrees, modules, purses, refunds, wallet
 from shop.services.purses import Cause
-from tests.builders import a_claimed, a_coupon, a_course, a_student, plan_of
+from tests import staff_rights
+from tests.builders import a_claimed, a_clerk, a_coupon, a_course, a_student, plan_of
 from tests.degrees import STAFF, a_degree_with_homework, a_mentor, a_studying
 from tests.person import PASSWORD, Person
 from tests.purchases import enrolled, enrolled_in_degree, saved
 from tests.refunding import placed
 from tests.rights import ROLES
+from tests.rights import STAFF as STAFF_ROLES
 
 SALARY = "73519"
 COMPANY = "ZQX-Kanarienvogel"
@@ -82,6 +84,7 @@ class World:
     refund: str = ""
     code: str = ""  # of a coupon, reserved for A
     places: dict[str, int] = field(default_factory=dict)  # of everything else, by what it is
+    texts: dict[str, str] = field(default_factory=dict)  # numbers that are words, likewise
 
 
 def a_world(app: Flask) -> World:
@@ -91,6 +94,8 @@ def a_world(app: Flask) -> World:
     _degrees(world)
     _study(world)
     _mentor(world)
+    for area in staff_rights.AREAS:
+        area.stage(world)
     return world
 
 
@@ -111,7 +116,7 @@ def _people(world: World) -> None:
         "M+": a_mentor(beli=500, name="沈舟"),
         "M-": a_mentor(name="白石"),
         "lecturer": a_student(role=Role.LECTURER),
-        "staff": a_student(role=Role.ADMIN, is_staff=True),
+        **{code: a_clerk(role) for code, role in zip(STAFF_ROLES, StaffRole, strict=True)},
     }
     for role in ROLES[2:]:
         world.ids[role], world.names[role] = others[role].id, others[role].username

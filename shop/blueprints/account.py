@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
 
+from shop.blueprints import second_factor
 from shop.forms.account import LoginForm, PasswordForm, RegisterForm
 from shop.services import accounts, cart, mail
 from shop.web import locale, login_guard, redirects, throttle
@@ -54,6 +55,8 @@ def login() -> Page:
     if person is None:
         form.password.errors = [_("用户名或密码不对。")]
         return _login_page(form), 422
+    if person.is_staff:
+        return second_factor.begin(person, form.next.data)
     log.info("logged in", account=person.id)
     return _enter(person, form.next.data, _("欢迎回来，%(name)s。", name=person.username))
 

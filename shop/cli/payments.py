@@ -14,11 +14,12 @@ from shop.errors import NotFound, NotYourTurn
 from shop.models import ReconciliationDifference
 from shop.money import to_yuan
 from shop.services import payment, reconciliation, troubles
+from shop.services.audit_log import Actor
 from shop.services.payment import Answer
 from shop.services.troubles import Case
 from shop.wording import say
 
-ACTOR = "command line"
+ACTOR = Actor("command line")
 SAYS = {
     Answer.PAID: "paid, and booked.",
     Answer.UNPAID: "Alipay waits for the buyer.",

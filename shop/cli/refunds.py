@@ -10,10 +10,10 @@ from flask.cli import AppGroup
 
 from shop import clock
 from shop.enums import RefundState
-from shop.errors import NotFound, NotRefundable, NotYourTurn
+from shop.errors import AnotherPerson, NotFound, NotRefundable, NotYourTurn, OwnCase, StaffOnly
 from shop.models import Refund
 from shop.money import to_yuan
-from shop.services import refunds
+from shop.services import clerks, refund_decisions, refunds
 from shop.services.audit_log import Actor
 from shop.services.refund_sending import Outcome
 
@@ -26,6 +26,7 @@ SAYS = {
 }
 
 commands = AppGroup("refunds", help="Refunds: what waits, decisions, sending.")
+_by = click.option("--by", default=None, help="User name of the staff member who decides; above the limit, required.")
 _reason = click.option("--reason", required=True, help="Why; the student reads it. At most 255 characters.")
 
 
@@ -59,10 +60,14 @@ def _sum(refund: Refund) -> str:
 
 @commands.command("approve")
 @click.argument("number")
+@_by
 @_reason
-def approve(number: str, reason: str) -> None:
-    """Approve the refund NUMBER and send it to Alipay."""
-    refund = _decided(refunds.approve, number, actor=ACTOR, reason=reason)
+def approve(number: str, by: str | None, reason: str) -> None:
+    """Approve the refund NUMBER and send it to Alipay. A large one takes two persons."""
+    refund = _decided(refund_decisions.approve, number, actor=_actor(by), reason=reason)
+    if refund.state is RefundState.REQUESTED:
+        click.echo(f"{number}: approved by one person; another one has to, too.")
+        return
     if refund.state is RefundState.DONE:
         click.echo(f"{number}: approved and done; there was no cash to send.")
         return
@@ -72,19 +77,23 @@ def approve(number: str, reason: str) -> None:
 @commands.command("grant")
 @click.argument("order_number")
 @click.argument("product_id", type=click.IntRange(1, 2**31 - 1))
+@_by
 @_reason
-def grant(order_number: str, product_id: int, reason: str) -> None:
+def grant(order_number: str, product_id: int, by: str | None, reason: str) -> None:
     """Give the line PRODUCT_ID of ORDER_NUMBER back without a request of its owner.
 
     For a degree that has begun, and for what is past the days in which students may ask.
     """
     try:
-        refund = refunds.grant(order_number, product_id, actor=Actor(ACTOR), reason=reason)
+        refund = refund_decisions.grant(order_number, product_id, actor=_actor(by), reason=reason)
     except NotFound as error:
         raise click.ClickException(f"There is no product {product_id} in an order {order_number}.") from error
-    except (NotRefundable, ValueError) as error:
+    except (NotRefundable, OwnCase, AnotherPerson, StaffOnly, ValueError) as error:
         raise click.ClickException(_words(error)) from error
     number = refund.out_request_no
+    if refund.state is RefundState.REQUESTED:
+        click.echo(f"{number}: proposed, {_sum(refund)}; finance has to approve it, above the limit another person.")
+        return
     if refund.state is RefundState.DONE:
         click.echo(f"{number}: granted and done; there was no cash to send.")
         return
@@ -93,10 +102,11 @@ def grant(order_number: str, product_id: int, reason: str) -> None:
 
 @commands.command("refuse")
 @click.argument("number")
+@_by
 @_reason
-def refuse(number: str, reason: str) -> None:
+def refuse(number: str, by: str | None, reason: str) -> None:
     """Refuse the refund NUMBER; access is back at once."""
-    _decided(refunds.refuse, number, actor=ACTOR, reason=reason)
+    _decided(refund_decisions.refuse, number, actor=_actor(by), reason=reason)
     click.echo(f"{number}: refused.")
 
 
@@ -104,7 +114,7 @@ def refuse(number: str, reason: str) -> None:
 @click.argument("number")
 def retry(number: str) -> None:
     """Send the failed refund NUMBER again, under its own number."""
-    _decided(refunds.retry, number, actor=ACTOR)
+    _decided(refund_decisions.retry, number, actor=_actor(None))
     click.echo(f"{number}: {SAYS[refunds.send(number)]}")
 
 
@@ -115,11 +125,22 @@ def send() -> None:
     click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()) + ".")
 
 
-def _decided(decide: Callable[..., Any], number: str, **how: str) -> Any:
+def _actor(username: str | None) -> Actor:
+    if username is None:
+        return Actor(ACTOR)
+    try:
+        return clerks.named(username)
+    except NotFound as error:
+        raise click.ClickException(f"There is no active staff account named {username}.") from error
+
+
+def _decided(decide: Callable[..., Any], number: str, **how: Any) -> Any:
     try:
         return decide(number, **how)
     except NotFound as error:
         raise click.ClickException(f"There is no such refund: {number}.") from error
+    except (OwnCase, AnotherPerson, StaffOnly) as error:
+        raise click.ClickException(_words(error)) from error
     except NotYourTurn as error:
         state = error.facts.get("state")
         now = f" It is {RefundState(state).name.lower()}." if isinstance(state, int) else ""
@@ -128,5 +149,14 @@ def _decided(decide: Callable[..., Any], number: str, **how: str) -> Any:
         raise click.ClickException(_words(error)) from error
 
 
-def _words(error: NotRefundable | ValueError) -> str:
-    return error.message if isinstance(error, NotRefundable) else f"{error}."
+WORDS: dict[type[Exception], str] = {
+    OwnCase: "Nobody decides about their own order.",
+    AnotherPerson: "This takes another person: name one with --by who has neither proposed nor approved it.",
+    StaffOnly: "This person has no right to decide about refunds.",
+}
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, NotRefundable):
+        return error.message
+    return WORDS.get(type(error)) or f"{error}."

@@ -18,7 +18,7 @@ from shop.services.withdrawals import Case, NumberTaken
 
 ACTOR = Actor("command line")
 WHY_NOT = {
-    "staff": "this account is no active staff account.",
+    "staff": "this account has no right to it: it takes somebody of finance.",
     "own": "nobody decides about their own.",
     "same": "you have approved it; somebody else has to pay.",
 }

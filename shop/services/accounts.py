@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,11 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import Role
+from shop.enums import Role, StaffRole
 from shop.errors import ShopError
 from shop.extensions import db, unit_of_work
-from shop.models import Account, Notification
-from shop.services import passwords
+from shop.models import Account, Notification, StaffMember
+from shop.services import audit_log, passwords
+from shop.services.audit_log import Actor
 
 MOST_UNREAD = 100
 USERNAME = re.compile(r"[A-Za-z0-9_\u4e00-\u9fff]{2,32}")
@@ -158,10 +160,15 @@ def _person_of(account: Account) -> Person:
     return Person(account.id, account.username, account.role, account.is_staff, account.session_epoch or 0)
 
 
-def create_staff(username: str, email: str | None, password: str) -> Person:
-    """A new administrator; for the command line only. Raises UsernameTaken."""
+def create_staff(username: str, email: str | None, password: str, roles: Collection[StaffRole]) -> Person:
+    """A new member of staff; for the command line only. Raises UsernameTaken."""
     with unit_of_work() as session:
-        return _insert(session, username, email, passwords.make_hash(password), Role.ADMIN)
+        person = _insert(session, username, email, passwords.make_hash(password), Role.ADMIN)
+        session.add_all(StaffMember(account_id=person.id, role=role) for role in set(roles))
+        names = [role.name for role in sorted(set(roles))]
+        account = session.get_one(Account, person.id)
+        audit_log.record(session, Actor("command line"), "account create", account, after={"roles": names})
+        return person
 
 
 def change_password(account_id: int, current: str, new: str) -> Person:

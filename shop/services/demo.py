@@ -14,9 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import Role, TransactionType
+from shop.enums import Role, StaffRole, TransactionType
 from shop.extensions import db, unit_of_work
-from shop.models import Account, Coupon, CouponRecord, MentorGroup
+from shop.models import Account, Coupon, CouponRecord, MentorGroup, StaffMember
 from shop.services import coupons, demo_studies
 from shop.services.catalogue_import import Outcome, Tally, import_catalogue
 from shop.services.passwords import make_hash
@@ -29,11 +29,11 @@ from shop.services.yaml_records import (
     Record,
     day,
     demand_unique,
-    flag,
     one_of,
     paragraphs,
     read_files,
     records,
+    several_of,
     text,
     texts,
     whole,
@@ -55,7 +55,7 @@ ACCOUNT: Keys = {
     "name": Key(text(32), required=True),
     "email": Key(text(254), required=True),
     "role": Key(one_of(words_of(Role))),
-    "staff": Key(flag),
+    "staff": Key(several_of(words_of(StaffRole))),
     "signature": Key(text(255)),
     "brief": Key(paragraphs(1024)),
     "joined": Key(day),
@@ -125,13 +125,15 @@ def _account(session: Session, record: Record, now: datetime, tally: Tally) -> N
         tally.note("accounts", account, Outcome.UNCHANGED)
         return
     account = Account(
-        **record.picked("username", "name", "email", "role", "signature", "brief", is_staff="staff"),
+        **record.picked("username", "name", "email", "role", "signature", "brief"),
+        is_staff="staff" in record,
         password=make_hash(record["password"]),
         uid=secrets.token_hex(16),
         date_joined=_noon(record["joined"], now) if "joined" in record else now,
     )
     session.add(account)
     session.flush()
+    session.add_all(StaffMember(account_id=account.id, role=role) for role in record.get("staff", ()))
     tally.note("accounts", account, Outcome.CREATED)
     for gift in record.records("beli"):
         move = move_beli(session, account.id, TransactionType.INCOME, gift["amount"], memo=gift["memo"])

@@ -70,6 +70,16 @@ def ask(email: str) -> None:
         mail.post(session, account_id, [_letter(username, token)])
 
 
+def link_for(session: Session, account_id: int) -> str:
+    """The token of a link that an administrator hands over, in the caller's transaction; earlier ones stop working."""
+    now, token = clock.now(), secrets.token_urlsafe(TOKEN_BYTES)
+    session.execute(delete(PasswordReset).where(PasswordReset.account_id == account_id))
+    session.add(
+        PasswordReset(account_id=account_id, token_digest=_digest(token), created_time=now, expires_at=now + LIFETIME)
+    )
+    return token
+
+
 def _letter(username: str, token: str) -> mail.Letter:
     text = _(
         "有人为账户 %(username)s 申请重设密码。请在 30 分钟内打开下面的链接，设置新密码；链接只能用一次。"

@@ -15,6 +15,9 @@ from shop.wording import mark as _
 
 class Step(Enum):
     ASKED = _("订单 %(order)s 的退费申请已提交：%(amount)s 元，%(beli)s 贝里。审核期间，申请退费的课程暂停学习。")
+    PROPOSED = _(
+        "客服为订单 %(order)s 提出了退费：%(amount)s 元，%(beli)s 贝里，等待审核。审核期间，要退的课程暂停学习。"
+    )
     GRANTED = _(
         "客服正在为订单 %(order)s 退费：%(amount)s 元将由支付宝原路退回，%(beli)s 贝里将退回账户。所退课程暂停学习。"
     )

@@ -1,4 +1,4 @@
-"""Money and 贝里 on their way back: asked for, decided, sent to Alipay, and booked (design 8).
+"""Money and 贝里 on their way back: what can be asked for, asked for, and sent to Alipay (design 8).
 
 A refund's number is committed before Alipay is called and reused for ever; one call at a time per trade. It counts from
 the moment its state is DONE: in that same transaction access ends, 贝里 and coupons return, the order moves on.
@@ -16,7 +16,7 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from shop import clock
-from shop.enums import ModuleStatus, OrderStatus, PaymentState, RefundCause, RefundState, StudyStatus
+from shop.enums import ModuleStatus, OrderStatus, PaymentState, RefundCause, RefundState
 from shop.errors import NotFound, NotRefundable, NotYourTurn
 from shop.extensions import db, settings, unit_of_work
 from shop.models import (
@@ -33,7 +33,6 @@ from shop.money import to_yuan
 from shop.rules import order_states
 from shop.rules.order_states import Action
 from shop.rules.refund_states import NOTHING_MOVES, OF_LINES, SENT, UNDER_WAY
-from shop.rules.study_states import ENDED
 from shop.services import audit_log, degree_closing, refund_booking, refund_messages, refund_sending
 from shop.services.audit_log import Actor
 from shop.services.locks import lock_order
@@ -114,7 +113,7 @@ def _own(session: Session, account_id: int, order_number: str) -> Order:
 
 def _options(session: Session, order: Order, now: datetime) -> Options:
     until = deadline(order.pay_time) if order.pay_time else None
-    return Options(_lines(session, order, _begun_degrees(session, order.id)), _why_not(order, until, now), until)
+    return Options(lines_of(session, order, _begun_degrees(session, order.id)), _why_not(order, until, now), until)
 
 
 def deadline(pay_time: datetime) -> datetime:
@@ -128,10 +127,10 @@ def _why_not(order: Order, until: datetime | None, now: datetime) -> str:
         return _(
             "付款后 %(days)s 天内可以申请退费，现在已经超过。特殊情况请联系客服。", days=settings().refund_window_days
         )
-    return _is_not_paid(order)
+    return is_not_paid(order)
 
 
-def _is_not_paid(order: Order) -> str:
+def is_not_paid(order: Order) -> str:
     """Why nothing of the order can go back, whoever wants it; empty when something can."""
     if order.status is OrderStatus.REFUND_REQUESTED:
         return _("这个订单有一个退费正在处理，处理完后才能再申请。")
@@ -142,7 +141,7 @@ def _is_not_paid(order: Order) -> str:
     return ""
 
 
-def _lines(session: Session, order: Order, kept: Mapping[int, str]) -> tuple[Line, ...]:
+def lines_of(session: Session, order: Order, kept: Mapping[int, str]) -> tuple[Line, ...]:
     """The lines of an order; ``kept`` says of a degree why its line stays, by the line's id."""
     details = session.scalars(
         select(OrderDetail)
@@ -151,7 +150,7 @@ def _lines(session: Session, order: Order, kept: Mapping[int, str]) -> tuple[Lin
         .options(joinedload(OrderDetail.product))
     ).all()
     refunded = refund_booking.refunded_lines(session, order.id)
-    left_fen = _cash_left_fen(session, order.id)
+    left_fen = cash_left_fen(session, order.id)
     lines = []
     for detail in details:
         line = Line(detail.id, detail.product.name, detail.actual_amount_fen, detail.beli)
@@ -160,12 +159,12 @@ def _lines(session: Session, order: Order, kept: Mapping[int, str]) -> tuple[Lin
         elif detail.id in kept:
             line = replace(line, why_not=kept[detail.id])
         elif line.amount_fen > left_fen:
-            line = replace(line, why_not=_too_much(left_fen))
+            line = replace(line, why_not=too_much(left_fen))
         lines.append(line)
     return tuple(lines)
 
 
-def _too_much(left_fen: int) -> str:
+def too_much(left_fen: int) -> str:
     return _("这笔付款只剩 %(left)s 元可以原路退回，请联系客服。", left=to_yuan(left_fen))
 
 
@@ -182,19 +181,7 @@ def _begun_degrees(session: Session, order_id: int) -> dict[int, str]:
     return dict.fromkeys(rows, _("第一个模块已经开通，不能在这里申请。需要退费请联系客服，由客服决定。"))
 
 
-def _ended_degrees(session: Session, order_id: int) -> dict[int, str]:
-    """The lines whose study has ended: what it was worth is paid out or let go of, and it does not begin again."""
-    rows = session.execute(
-        select(EnrolledDegreeCourse.order_detail_id, EnrolledDegreeCourse.study_status)
-        .join(OrderDetail, OrderDetail.id == EnrolledDegreeCourse.order_detail_id)
-        .where(OrderDetail.order_id == order_id, EnrolledDegreeCourse.study_status.in_(ENDED))
-    )
-    return {
-        line_id: _("学习已经结束（%(state)s），不能再退。", state=StudyStatus(state).label) for line_id, state in rows
-    }
-
-
-def _cash_left_fen(session: Session, order_id: int) -> int:
+def cash_left_fen(session: Session, order_id: int) -> int:
     """What the payment of an order still has, in fen: less what goes back already, whoever began it."""
     back = (
         select(func.coalesce(func.sum(Refund.amount_fen), 0))
@@ -206,7 +193,11 @@ def _cash_left_fen(session: Session, order_id: int) -> int:
 
 
 def _preview(session: Session, order: Order, detail_ids: Collection[int], now: datetime) -> Preview:
-    offered = _options(session, order, now)
+    return chosen(session, order, _options(session, order, now), detail_ids, now)
+
+
+def chosen(session: Session, order: Order, offered: Options, detail_ids: Collection[int], now: datetime) -> Preview:
+    """What some of the lines offered bring back. Raises NotFound for a line of another order, NotRefundable."""
     wanted = set(detail_ids)
     if wanted - {line.detail_id for line in offered.lines}:
         raise NotFound
@@ -219,9 +210,9 @@ def _preview(session: Session, order: Order, detail_ids: Collection[int], now: d
         if line.why_not:
             raise NotRefundable(reason=_("%(name)s：%(why)s", name=line.name, why=line.why_not))
     amount_fen = sum(line.amount_fen for line in picked)
-    left_fen = _cash_left_fen(session, order.id)
+    left_fen = cash_left_fen(session, order.id)
     if amount_fen > left_fen:
-        raise NotRefundable(reason=_too_much(left_fen))
+        raise NotRefundable(reason=too_much(left_fen))
     coupons = refund_booking.coupons_back(session, order.id, wanted)
     return Preview(
         lines=picked,
@@ -245,20 +236,20 @@ def ask(account_id: int, order_number: str, detail_ids: Collection[int], reason:
     reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
         order = lock_order(session, _own(session, account_id, order_number).id, account_id)
-        _lock_degrees(session, order)  # a module that is being opened is seen, or sees this
+        lock_degrees(session, order)  # a module that is being opened is seen, or sees this
         wanted = _preview(session, order, detail_ids, now)
-        refund = _begin(session, order, wanted.lines, RefundCause.STUDENT, reason, now)
+        refund = begin(session, order, wanted.lines, RefundCause.STUDENT, reason, now)
         refund_messages.tell(session, order, refund, Step.ASKED)
     log.info("refund asked", refund=refund.out_request_no, amount_fen=refund.amount_fen, beli=refund.beli)
     return refund
 
 
-def _lock_degrees(session: Session, order: Order) -> None:
+def lock_degrees(session: Session, order: Order) -> None:
     line_ids = session.scalars(select(OrderDetail.id).where(OrderDetail.order_id == order.id)).all()
     degree_closing.lock(session, line_ids)
 
 
-def _begin(
+def begin(
     session: Session, order: Order, lines: Sequence[Line], cause: RefundCause, reason: str, now: datetime
 ) -> Refund:
     """A refund of whole lines, by their stored shares; from now on what they opened rests."""
@@ -299,113 +290,14 @@ def withdraw(account_id: int, out_request_no: str) -> None:
     now = clock.now()
     with unit_of_work() as session:
         mine = Refund.cause == RefundCause.STUDENT, Order.account_id == account_id
-        order, refund = _locked(session, out_request_no, *mine)
-        _expect(refund, RefundState.REQUESTED)
+        order, refund = locked(session, out_request_no, *mine)
+        expect(refund, RefundState.REQUESTED)
         refund.state, refund.decided_time = RefundState.WITHDRAWN, now
         order.status = order_states.after(order.status, Action.REFUSE_REFUND)
-        _record(session, refund, "withdraw", RefundState.REQUESTED, actor="student", account_id=account_id)
+        record(session, refund, "withdraw", RefundState.REQUESTED, Actor("student", account_id))
 
 
-# ---------------------------------------------------------------- decided
-
-
-def approve(out_request_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> Refund:
-    """Send the money back. One without cash is done at once. Raises NotFound, NotYourTurn.
-
-    NotRefundable when its payment has less left than that, because money went back at Alipay's side meanwhile.
-    """
-    reason, now = audit_log.checked_reason(reason), clock.now()
-    with unit_of_work() as session:
-        order, refund = _locked(session, out_request_no, Refund.cause.in_(OF_LINES))
-        _expect(refund, RefundState.REQUESTED)
-        left_fen = _cash_left_fen(session, order.id) + refund.amount_fen  # what is left counts this one as gone
-        if refund.amount_fen > left_fen:
-            raise NotRefundable(reason=_too_much(left_fen))
-        _decide(refund, RefundState.APPROVED, reason, handler_id, now)
-        if refund.amount_fen:
-            refund.next_try_time = now
-            refund_messages.tell(session, order, refund, Step.APPROVED)
-        else:
-            refund_booking.book_done(session, order, refund, now)
-        _record(session, refund, "approve", RefundState.REQUESTED, actor=actor, account_id=handler_id, reason=reason)
-    return refund
-
-
-def grant(order_number: str, product_id: int, *, actor: Actor, reason: str) -> Refund:
-    """Staff give a line back that its owner can no longer ask for: a degree under way, or after the days to ask.
-
-    The whole line, by its stored shares; approved at once, so that the job sends it, or done when it cost no cash.
-    Raises NotFound without such a line, and NotRefundable, in words, for a degree whose study has ended, for a line
-    refunded already, while another request runs, and when its payment has less left. ValueError without a reason.
-    """
-    reason, now = audit_log.checked_reason(reason), clock.now()
-    with unit_of_work() as session:
-        order = lock_order(session, _order_with(session, order_number, product_id))
-        _lock_degrees(session, order)  # a graduation that is being booked is seen, or sees this
-        line = _given_back(session, order, product_id)
-        refund = _begin(session, order, [line], RefundCause.STAFF, reason, now)
-        _decide(refund, RefundState.APPROVED, "", actor.account_id, now)
-        refund_messages.tell(session, order, refund, Step.GRANTED)
-        if refund.amount_fen:
-            refund.next_try_time = now
-        else:
-            refund_booking.book_done(session, order, refund, now)
-        _record(session, refund, "grant", None, actor=actor.name, account_id=actor.account_id, reason=reason)
-    return refund
-
-
-def _order_with(session: Session, order_number: str, product_id: int) -> int:
-    order_id = session.scalar(
-        select(Order.id)
-        .join(OrderDetail, OrderDetail.order_id == Order.id)
-        .where(Order.order_number == order_number, OrderDetail.product_id == product_id)
-    )
-    if order_id is None:
-        raise NotFound
-    return order_id
-
-
-def _given_back(session: Session, order: Order, product_id: int) -> Line:
-    if why_not := _is_not_paid(order):
-        raise NotRefundable(reason=why_not)
-    detail_id = session.scalars(
-        select(OrderDetail.id).where(OrderDetail.order_id == order.id, OrderDetail.product_id == product_id)
-    ).one()
-    lines = _lines(session, order, _ended_degrees(session, order.id))
-    line = next(line for line in lines if line.detail_id == detail_id)
-    if line.why_not:
-        raise NotRefundable(reason=line.why_not)
-    return line
-
-
-def refuse(out_request_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> Refund:
-    """Say no: access is back, the order is paid as before. Raises NotFound, NotYourTurn.
-
-    Also the way out for one that Alipay has refused for good.
-    """
-    reason, now = audit_log.checked_reason(reason), clock.now()
-    with unit_of_work() as session:
-        order, refund = _locked(session, out_request_no, Refund.cause.in_(OF_LINES))
-        before = refund.state
-        _expect(refund, RefundState.REQUESTED, RefundState.FAILED)
-        _decide(refund, RefundState.REFUSED, reason, handler_id, now)
-        refund.next_try_time = None
-        order.status = order_states.after(order.status, Action.REFUSE_REFUND)
-        refund_messages.tell(session, order, refund, Step.REFUSED)
-        _record(session, refund, "refuse", before, actor=actor, account_id=handler_id, reason=reason)
-    return refund
-
-
-def retry(out_request_no: str, *, actor: str) -> None:
-    """Send a failed refund again, with its own number. Raises NotFound, NotYourTurn."""
-    with unit_of_work() as session:
-        _, refund = _locked(session, out_request_no)
-        _expect(refund, RefundState.FAILED)
-        refund.state, refund.next_try_time = RefundState.APPROVED, clock.now()
-        _record(session, refund, "retry", RefundState.FAILED, actor=actor)
-
-
-def _locked(session: Session, out_request_no: str, *where: object) -> tuple[Order, Refund]:
+def locked(session: Session, out_request_no: str, *where: object) -> tuple[Order, Refund]:
     """A refund with its order, both as they are now and nobody else's to change. Raises NotFound."""
     found = session.execute(
         select(Refund.id, Order.id, Order.account_id)
@@ -419,35 +311,24 @@ def _locked(session: Session, out_request_no: str, *where: object) -> tuple[Orde
     return order, session.get_one(Refund, refund_id, populate_existing=True)
 
 
-def _expect(refund: Refund, *states: RefundState) -> None:
+def expect(refund: Refund, *states: RefundState) -> None:
     if refund.state not in states:
         raise NotYourTurn(refund=refund.out_request_no, state=int(refund.state))
 
 
-def _decide(refund: Refund, state: RefundState, reason: str, handler_id: int | None, now: datetime) -> None:
-    refund.state, refund.decision, refund.handler_id, refund.decided_time = state, reason, handler_id, now
-
-
-def _record(
-    session: Session,
-    refund: Refund,
-    action: str,
-    before: RefundState | None,
-    *,
-    actor: str,
-    account_id: int | None = None,
-    reason: str = "",
+def record(
+    session: Session, refund: Refund, action: str, before: RefundState | None, actor: Actor, reason: str = ""
 ) -> None:
     audit_log.record(
         session,
-        Actor(actor, account_id),
+        actor,
         f"refund {action}",
         refund,
         before={"state": int(before)} if before is not None else None,
         after={"state": int(refund.state)},
         reason=reason,
     )
-    log.info(f"refund {action}", refund=refund.out_request_no, actor=actor)
+    log.info(f"refund {action}", refund=refund.out_request_no, actor=actor.name)
 
 
 # ---------------------------------------------------------------- without anybody asking

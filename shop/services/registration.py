@@ -50,7 +50,7 @@ class Answers:
     current_company: str = field(repr=False)
     current_position: str = field(repr=False)
     current_salary: int | None = field(repr=False)  # yuan a month; kept only with its consent
-    work_experience: WorkExperience = field(repr=False)
+    work_experience: WorkExperience | None = field(repr=False)  # none: erased
     open_module: bool  # whether the first module opens at once
     stu_specified_mentor: str | None
     study_plan: StudyPlan

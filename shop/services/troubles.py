@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session, joinedload
 
 from shop import clock
 from shop.enums import RefundCause, RefundState, TroubleKind
-from shop.errors import NotFound, NotYourTurn
+from shop.errors import NotFound, NotYourTurn, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.gateways.alipay import Trade
 from shop.models import Order, Payment, Refund, Trouble
-from shop.services import audit_log, refunds
+from shop.rules.staff_rights import Task
+from shop.services import audit_log, clerks, refunds
 from shop.services.audit_log import Actor
 from shop.services.audit_queries import waiting
 from shop.services.locks import lock_order
@@ -127,12 +128,15 @@ def _open() -> Sequence[Case]:
     ]
 
 
-def send_back(out_trade_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> Refund:
+def send_back(out_trade_no: str, *, actor: Actor, reason: str) -> Refund:
     """Return the odd money that came for one of our attempts, by the trade it came with.
 
-    Raises NotFound for an attempt without such money, NotYourTurn when it is on its way back already.
+    Raises NotFound for an attempt without such money, NotYourTurn when it is on its way back already, StaffOnly,
+    ValueError without a reason.
     """
+    reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
+        _check(session, actor)
         trouble = session.scalars(
             select(Trouble)
             .where(
@@ -159,21 +163,36 @@ def send_back(out_trade_no: str, *, actor: str, reason: str, handler_id: int | N
             now=now,
             trouble=trouble,
         )
-        _log(session, trouble, "refund", actor, reason, handler_id)
+        _log(session, trouble, "refund", actor, reason)
         return refund
 
 
-def close(out_trade_no: str, *, actor: str, reason: str, handler_id: int | None = None) -> int:
-    """Note that people have settled what was open about this attempt; how much that was. Moves nothing."""
-    now = clock.now()
+def close(out_trade_no: str, *, actor: Actor, reason: str) -> int:
+    """Note that people have settled what was open about this attempt; how much that was. Moves nothing.
+
+    Raises StaffOnly, ValueError without a reason.
+    """
+    reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
+        _check(session, actor)
         found = session.scalars(
             select(Trouble).where(Trouble.out_trade_no == out_trade_no, Trouble.resolved_time.is_(None))
         ).all()
         for trouble in found:
-            trouble.resolved_time, trouble.resolution, trouble.handler_id = now, reason[:255], handler_id
-            _log(session, trouble, "close", actor, reason, handler_id)
+            trouble.resolved_time, trouble.resolution, trouble.handler_id = now, reason, actor.account_id
+            _log(session, trouble, "close", actor, reason)
         return len(found)
+
+
+def take(trouble_id: int, *, actor: Actor) -> None:
+    """Note that this person looks after it. Raises NotFound for what is settled, StaffOnly."""
+    with unit_of_work() as session:
+        _check(session, actor)
+        trouble = session.get(Trouble, trouble_id, with_for_update=True)
+        if trouble is None or trouble.resolved_time is not None:
+            raise NotFound
+        trouble.handler_id = actor.account_id
+        _log(session, trouble, "take", actor, "")
 
 
 def close_found() -> dict[str, int]:
@@ -190,10 +209,16 @@ def close_found() -> dict[str, int]:
         return {"closed": closed.rowcount}  # type: ignore[attr-defined]
 
 
-def _log(session: Session, trouble: Trouble, action: str, actor: str, reason: str, handler_id: int | None) -> None:
+def _check(session: Session, actor: Actor) -> None:
+    """A command acts without an account; a person needs the right now (safety.md F66)."""
+    if actor.account_id is not None and not clerks.may(session, actor, Task.MONEY_SETTLE):
+        raise StaffOnly
+
+
+def _log(session: Session, trouble: Trouble, action: str, actor: Actor, reason: str) -> None:
     audit_log.record(
         session,
-        Actor(actor, handler_id),
+        actor,
         f"trouble {action}",
         trouble,
         after={"kind": int(trouble.kind), "amount_fen": trouble.amount_fen, "out_trade_no": trouble.out_trade_no},

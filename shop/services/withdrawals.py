@@ -23,6 +23,7 @@ from shop.errors import MentorsOnly, NotFound, NotYourTurn, ShopError
 from shop.extensions import db, settings, unit_of_work
 from shop.models import Account, Withdrawal
 from shop.money import beli_to_fen, to_yuan
+from shop.rules.staff_rights import Task
 from shop.services import audit_log, clerks, messages, wallet
 from shop.services.audit_log import Actor
 from shop.services.locks import lock_account
@@ -286,13 +287,13 @@ def refuse(withdrawal_id: int, *, actor: Actor, reason: str) -> Withdrawal:
 def _step(session: Session, withdrawal_id: int, action: str, actor: Actor) -> tuple[Withdrawal, WithdrawalState]:
     """The request, locked behind its owner's account, in its new state; and the state before.
 
-    Raises NotFound, and NotYourTurn, whose fact ``why`` is: "staff" (the actor is no active staff account), "own",
+    Raises NotFound, and NotYourTurn, whose fact ``why`` is: "staff" (the actor has no right to this now), "own",
     "same" (has approved it), "state" (with the fact ``state``).
     """
     request = _locked(session, withdrawal_id)
     before = request.state
     obstacles = {
-        "staff": not clerks.is_one(session, actor),
+        "staff": not clerks.may(session, actor, Task.WITHDRAWALS),
         "own": actor.account_id == request.account_id,
         "state": (before, action) not in AFTER,
         "same": action == "pay" and actor.account_id == request.handler_id,

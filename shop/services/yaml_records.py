@@ -381,6 +381,22 @@ def one_of(words: Mapping[str, Choice]) -> Reader:
     return read
 
 
+def several_of(words: Mapping[str, Choice]) -> Reader:
+    """Reads a list of the words as the choices they stand for, none of them twice."""
+    read_word = one_of(words)
+
+    def read(value: Value) -> list[Choice]:
+        found: list[Choice] = []
+        for item in _items(value):
+            choice = read_word(item)
+            if choice in found:
+                raise Wrong(f"names {item.scalar('one word')!r} twice")
+            found.append(choice)
+        return found
+
+    return read
+
+
 def never(sentence: str) -> Reader:
     """Refuses a key that has no place here, saying why."""
 

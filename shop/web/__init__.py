@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from flask import Flask
 
-from shop.web import assets, context, converters, errors, filters, headers, locale, logs, metrics, people, sessions
+from shop.web import (
+    assets,
+    context,
+    converters,
+    errors,
+    filters,
+    headers,
+    locale,
+    logs,
+    metrics,
+    people,
+    sessions,
+    staff,
+)
 from shop.web.flask_config import flask_config
 
 __all__ = ["flask_config", "init_app"]
@@ -12,5 +25,5 @@ __all__ = ["flask_config", "init_app"]
 
 def init_app(app: Flask) -> None:
     """Bind all of it. Flask runs after_request functions backwards: the log line, bound first, sees everything."""
-    for part in (logs, metrics, headers, assets, sessions, people, locale, filters, context, converters, errors):
+    for part in (logs, metrics, headers, assets, sessions, people, staff, locale, filters, context, converters, errors):
         part.init_app(app)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import abort, request
 
+from shop.services.keyset import Cursor
+
 
 def asked_page() -> int:
     """The number in ``?page=``, 1 without one; 404 for what cannot be a page."""
@@ -11,3 +13,9 @@ def asked_page() -> int:
     if not (page.isascii() and page.isdigit() and len(page) < 7):
         abort(404)
     return int(page)
+
+
+def asked_cursor() -> Cursor:
+    """The place in ``?after=`` or ``?before=`` at which a long list goes on; the beginning without one."""
+    before = request.args.get("before", "")
+    return Cursor(before or request.args.get("after", ""), is_back=bool(before))

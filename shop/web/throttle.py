@@ -28,6 +28,7 @@ LIMITS: dict[str, RateLimitItem] = {
     "login_account": parse("20 per 15 minutes"),
     # One address that tries many accounts; a school behind one address has room.
     "login_address": parse("50 per 15 minutes"),
+    "second_factor": parse("5 per 5 minutes"),
     "password_change": parse("5 per 5 minutes"),
     "registration": parse("30 per 1 hour"),
     "reset_address": parse("30 per 1 hour"),

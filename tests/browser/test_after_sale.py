@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 
 from shop.enums import OrderStatus, RefundState
 from shop.models import Refund
-from shop.services import orders, refunds
+from shop.services import orders, refund_decisions, refunds
+from shop.services.audit_log import Actor
 from tests.audit import assert_audit_clean
 from tests.browser.conftest import Judge, Open, Take
 from tests.browser.rows import give_beli, now_stored, only_order, page_of
@@ -49,7 +50,7 @@ def the_refund() -> Refund:
 def approve() -> None:
     """A clerk says yes, and the job sends the money."""
     number = the_refund().out_request_no
-    refunds.approve(number, actor="clerk", reason="同意退费")
+    refund_decisions.approve(number, actor=Actor("clerk"), reason="同意退费")
     assert refunds.send(number) == "done"
 
 

@@ -164,7 +164,7 @@ def test_a_mentor_withdraws_and_two_people_pay(open_browser: Open, way: str, tak
     mentor.sees("待审核")
     assert account_of("shenzhou").balance == 200
     request = now_stored().query(Withdrawal).one()
-    withdrawals.approve(request.id, actor=Actor("staff", account_of("staff").id), reason="核对无误")
+    withdrawals.approve(request.id, actor=Actor("treasurer", account_of("treasurer").id), reason="核对无误")
     withdrawals.pay(request.id, actor=Actor("purser", account_of("purser").id), payment_number="2026112400001")
     mentor.open("/mentor/withdrawals")
     mentor.sees("已打款")

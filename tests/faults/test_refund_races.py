@@ -11,7 +11,7 @@ from shop.enums import OrderStatus, RefundState
 from shop.errors import NotYourTurn
 from shop.extensions import db
 from shop.models import Account, AuditLog, Refund, TransactionRecord
-from shop.services import refund_sending, refunds
+from shop.services import refund_decisions, refund_sending, refunds
 from shop.services.audit_log import Actor
 from tests.audit import assert_audit_clean
 from tests.builders import a_course, a_degree, a_student
@@ -30,15 +30,15 @@ def _audited(app: Flask) -> Iterator[None]:
 
 
 def approve(refund: str) -> None:
-    refunds.approve(refund, actor="anna", reason="同意")
+    refund_decisions.approve(refund, actor=Actor("anna"), reason="同意")
 
 
 def refuse(refund: str) -> None:
-    refunds.refuse(refund, actor="bert", reason="不同意")
+    refund_decisions.refuse(refund, actor=Actor("bert"), reason="不同意")
 
 
 def grant(number: str, product_id: int) -> None:
-    refunds.grant(number, product_id, actor=Actor("carl"), reason="同意")
+    refund_decisions.grant(number, product_id, actor=Actor("carl"), reason="同意")
 
 
 def act(action: str, *args: object) -> None:

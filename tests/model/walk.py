@@ -33,11 +33,13 @@ from shop.services import (
     orders,
     polling,
     reconciliation,
+    refund_decisions,
     refunds,
     registration,
     settlement,
     troubles,
 )
+from shop.services.audit_log import Actor
 from shop.services.checkout import Placed
 from tests.builders import a_claimed, a_coupon, a_course, a_degree, a_student
 from tests.cashier.parts import Cashier, fetch
@@ -47,16 +49,16 @@ from tests.model import books
 from tests.model.crashes import Crash, Crashes
 
 Result = TypeVar("Result")
-WHY, CLERK = "时间安排不过来了", "clerk"
+WHY, CLERK = "时间安排不过来了", Actor("clerk")
 JOBS: dict[str, Callable[[], object]] = {
     "expire": orders.expire_due,
     "poll": polling.poll_due,
     "send": refunds.send_due,
 }
 DECISIONS: dict[str, Callable[[str], object]] = {
-    "approve": lambda number: refunds.approve(number, actor=CLERK, reason="同意"),
-    "refuse": lambda number: refunds.refuse(number, actor=CLERK, reason="不同意"),
-    "retry": lambda number: refunds.retry(number, actor=CLERK),
+    "approve": lambda number: refund_decisions.approve(number, actor=CLERK, reason="同意"),
+    "refuse": lambda number: refund_decisions.refuse(number, actor=CLERK, reason="不同意"),
+    "retry": lambda number: refund_decisions.retry(number, actor=CLERK),
 }
 PHONE = {False: PaymentMethod.PAGE, True: PaymentMethod.WAP}
 

@@ -56,6 +56,7 @@ from tests.world import (
 MOST_PAGES = 400  # of one role
 FORM = "/degrees/enrolments/<enrolment_id>/registration"
 DEGREE = "/learning/degrees/<enrolment_id>"
+REFUND = "/staff/refunds/<out_request_no>"
 OUTBOX = "/outbox"  # the demo's letters, for eyes at this machine only; not there in production
 # where a word may stand: role and address. "must" tells where it has to, so that a search that finds nothing fails.
 MAY: dict[str, set[tuple[str, str]]] = {
@@ -64,7 +65,7 @@ MAY: dict[str, set[tuple[str, str]]] = {
     POSITION: {("A", FORM)},
     PHONE: set(),
     EMAIL: {(role, OUTBOX) for role in ROLES},
-    PAYEE: {("M+", "/mentor/withdrawals")},
+    PAYEE: {("M+", "/mentor/withdrawals"), ("FIN", "/staff/withdrawals/<withdrawal_id>/payee")},
     HOMEWORK: {
         ("A", f"{DEGREE}/homework/<homework_id>"),
         ("M+", "/mentor/homework/<submission_id>"),
@@ -84,7 +85,12 @@ MAY: dict[str, set[tuple[str, str]]] = {
     NOTE.decode(): {("M+", "/uploads/<upload_id>")},
     APPEAL: {("M+", "/mentor/earnings/<score_record_id>/appeals"), ("M+", "/mentor/earnings")},
     LEAVE: {("A", f"{DEGREE}/leave")},
-    ASKED_BACK: {("A", "/orders/<order_number>")},
+    # who decides about a refund, or answers the student who asks about it, reads why
+    ASKED_BACK: {
+        ("A", "/orders/<order_number>"),
+        *((role, place) for role in ("FIN", "CS") for place in ("/staff/refunds", REFUND)),
+        *(("FIN", f"{REFUND}/{step}") for step in ("approval", "refusal", "retry")),
+    },
 }
 MUST = {
     SALARY: {("A", FORM)},
@@ -98,7 +104,8 @@ MUST = {
     FOLLOW_UP: {("M+", "/mentor/students/<enrolment_id>")},
     NOTE.decode(): {("M+", "/uploads/<upload_id>")},
     APPEAL: {("M+", "/mentor/earnings/<score_record_id>/appeals")},
-    ASKED_BACK: {("A", "/orders/<order_number>")},
+    ASKED_BACK: {("A", "/orders/<order_number>"), ("FIN", REFUND)},
+    PAYEE: {("FIN", "/staff/withdrawals/<withdrawal_id>/payee")},
 }
 MASKED_PHONE = "139****5678"
 EXPERIENCE = "超过10年"  # what A chose; other students see it among the choices of their own form

@@ -14,7 +14,17 @@ from shop import clock
 from shop.enums import ComplaintState, Purse, Rule
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Complaint, EnrolledDegreeCourse, HomeworkSubmission, Question, StudyRecord, Upload
-from shop.services import appeals, assignment, complaints, enrolled_degrees, modules, nightly, purses, refunds
+from shop.services import (
+    appeals,
+    assignment,
+    complaints,
+    enrolled_degrees,
+    modules,
+    nightly,
+    purses,
+    refund_decisions,
+    refunds,
+)
 from shop.services.audit_log import Actor
 from shop.services.purses import Cause
 from tests.audit import assert_audit_clean
@@ -56,7 +66,9 @@ class Study:
         return f"/learning/degrees/{self.enrolment.id}"
 
     def back(self) -> str:
-        return refunds.grant(self.number, self.enrolment.degree_course_id, actor=STAFF, reason=SORRY).out_request_no
+        return refund_decisions.grant(
+            self.number, self.enrolment.degree_course_id, actor=STAFF, reason=SORRY
+        ).out_request_no
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from shop import clock
-from shop.enums import Rule, StudyStatus
+from shop.enums import Rule, StaffRole, StudyStatus
 from shop.extensions import db
 from shop.models import (
     Account,
@@ -35,7 +35,7 @@ from shop.models import (
 )
 from shop.services import nightly
 from tests.audit import assert_audit_clean
-from tests.builders import a_course, a_student
+from tests.builders import a_clerk, a_course, a_student
 from tests.cashier.parts import Cashier, fetch
 from tests.degrees import a_degree_with_homework, a_mentor
 from tests.pages.test_learning import ANSWERS
@@ -84,7 +84,7 @@ class Walk:
         self.student_id = a_student(username="robin", name="罗斌").id
         self.mentor_id = a_mentor(username="shenzhou", name="沈舟").id
         for clerk in ("clerk1", "clerk2"):
-            a_student(username=clerk, is_staff=True)
+            a_clerk(StaffRole.FINANCE, username=clerk)
         self.course = a_course(10_000)
         self.on: dict[int, list[Callable[[], None]]] = {
             0: [self.buy, self.register, lambda: self.run("mentors", "assign", str(self.enrolment.id), "shenzhou")],

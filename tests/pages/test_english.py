@@ -27,7 +27,8 @@ from shop.models import (
     Scholarship,
     Teacher,
 )
-from shop.services import orders, refunds
+from shop.services import orders, refund_decisions, refunds
+from shop.services.audit_log import Actor
 from tests import refunding
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_coupon, a_course, a_degree, a_student, today_in_shanghai
@@ -40,7 +41,7 @@ from tests.purchases import enrolled, enrolled_in_degree, off_sale
 CHINESE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 ENGLISH = {"Accept-Language": "en-GB,en;q=0.9"}
 WAY_BACK = 'lang="zh-CN" aria-label="中文">中文<'  # the button that leads to Chinese says so in Chinese
-SAYS_THE_SHOP = ("order_detail", "payment")  # tables with texts of the shop's own
+SAYS_THE_SHOP = ("audit_log", "order_detail", "payment")  # tables with texts of the shop's own
 
 
 @pytest.fixture
@@ -267,7 +268,7 @@ def test_pages_after_the_sale_are_english(reader: Person, alipay: Cashier) -> No
     visit(reader, [f"{here}/refunds", "/orders?status=2", "/learning"])
     english(reader.follow(reader.post(f"{here}/refunds/R{number}01/withdrawal")))
     english(reader.follow(reader.post(f"{here}/refunds", ask)))
-    refunds.approve(f"R{number}02", actor="clerk", reason="yes")
+    refund_decisions.approve(f"R{number}02", actor=Actor("clerk"), reason="yes")
     visit(reader, [here])
     assert refunds.send(f"R{number}02") == "done"
     visit(reader, [here, f"{here}/receipt", f"{here}/refunds"])

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from shop.enums import OrderStatus, TroubleKind
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Order, Payment, PricePolicy, Refund, Trouble
-from shop.services import order_views, orders, refunds
+from shop.services import order_views, orders, refund_decisions, refunds
+from shop.services.audit_log import Actor
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_degree, a_student, plan_of
 from tests.cashier.parts import Cashier, fetch
@@ -183,7 +184,7 @@ def test_the_timeline_tells_what_happened_in_its_order(person: Person, alipay: C
     refund = asked(student, number, 0)
     page = person.get(f"/orders/{number}").text
     assert timeline_of(page)[4:] == ["申请退费：「首课」", "等待审核", "审核通过后退款，未通过则恢复学习"]
-    refunds.refuse(refund, actor="clerk", reason="课程已学完")
+    refund_decisions.refuse(refund, actor=Actor("clerk"), reason="课程已学完")
     page = person.get(f"/orders/{number}").text
     assert timeline_of(page)[5:] == ["退费申请未通过，课程恢复学习"]
     assert "课程已学完" in page
@@ -217,7 +218,7 @@ def test_a_suspended_line_says_so_and_offers_no_lesson(person: Person, alipay: C
     assert "去学习「首课」" not in page
     assert "去学习「次课」" in page
     refund = db.session.scalars(sa.select(Refund)).one()
-    refunds.approve(refund.out_request_no, actor="clerk", reason="同意")
+    refund_decisions.approve(refund.out_request_no, actor=Actor("clerk"), reason="同意")
     assert "退款处理中" in person.get(f"/orders/{number}").text
     assert refunds.send(refund.out_request_no) == "done"
     page = person.get(f"/orders/{number}").text

@@ -46,7 +46,7 @@ def test_from_the_log_in_page_to_a_new_password(app: Flask, person: Person) -> N
 
 
 def test_staff_can_reset_their_password_too(person: Person) -> None:
-    accounts.create_staff("nami", "nami@example.com", PASSWORD)
+    accounts.create_staff("nami", "nami@example.com", PASSWORD, [])
     ask(person, "nami@example.com")
     person.post(f"/password/reset/{tokens()[0]}", {"new": NEW, "again": NEW})
     db.session.rollback()

@@ -11,7 +11,8 @@ import pytest
 from shop.enums import OrderStatus, RefundState
 from shop.extensions import db
 from shop.models import Account, CouponRecord, Order, Refund
-from shop.services import refunds
+from shop.services import refund_decisions, refunds
+from shop.services.audit_log import Actor
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_student, today_in_shanghai
 from tests.cashier.parts import Cashier
@@ -132,7 +133,7 @@ def test_what_was_shown_is_what_comes_back(buyer: Person, student: Account, numb
         assert shown
         buyer.post(f"/orders/{number}/refunds", {"detail": detail, "reason": WHY})
         refund = latest()
-        refunds.approve(refund.out_request_no, actor="clerk", reason="同意")
+        refund_decisions.approve(refund.out_request_no, actor=Actor("clerk"), reason="同意")
         assert refunds.send(refund.out_request_no) == "done"
         done = the_refund(refund.out_request_no)
         assert f"{done.amount_fen / 100:.2f}" == shown[1]

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from shop.enums import Role
 from shop.extensions import csrf, db
+from tests import staff_rights
 from tests.audit import assert_audit_clean
 from tests.builders import a_student
 from tests.cashier.parts import Cashier
@@ -67,6 +68,7 @@ def places(world: World) -> dict[str, Any]:
         "/uploads/<upload_id>#follow-up upload_id": of["upload of follow-up"],
         "submission_id": of["submission"],
         "score_record_id": of["fine"],
+        **{name: value for area in staff_rights.AREAS for name, value in area.places(world).items()},
     }
 
 
@@ -103,6 +105,7 @@ def fields(world: World) -> dict[str, dict[str, Any]]:
         "/mentor/questions/<question_id>/answers": said,
         "/mentor/earnings/<score_record_id>/appeals": said,
         "/mentor/withdrawals": withdrawal(),
+        **{rule: sent for area in staff_rights.AREAS for rule, sent in area.fields(world).items()},
     }
 
 
@@ -263,7 +266,7 @@ CHANGING = {
         "/mentor/questions/<question_id>/answers",
         "/mentor/earnings/<score_record_id>/appeals",
     )
-}
+} | {post for area in staff_rights.AREAS for post in area.CHANGING}
 
 
 def test_no_post_is_taken_without_a_token(world: World) -> None:

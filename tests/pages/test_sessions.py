@@ -171,7 +171,7 @@ def test_a_member_logs_in_again_after_60_days(app: Flask, member: accounts.Perso
 
 
 def test_staff_are_logged_out_after_30_minutes_and_after_12_hours(app: Flask) -> None:
-    accounts.create_staff("nami", None, PASSWORD)
+    accounts.create_staff("nami", None, PASSWORD, [])
     person = Person(app).sign_in("nami")
     for minutes in range(0, 12 * 60, 25):
         move_clock(app, minutes * 60)

@@ -20,6 +20,7 @@ from shop.enums import (
     Purse,
     Rule,
     Score,
+    StaffRole,
     StudyStatus,
     TransactionType,
     WithdrawalState,
@@ -44,7 +45,7 @@ from shop.services.audit_log import Actor
 from shop.services.audit_queries import CHECKS, degrees
 from shop.services.purses import Cause
 from tests.audit import assert_audit_clean
-from tests.builders import a_student
+from tests.builders import a_clerk, a_student
 from tests.degrees import a_degree_with_homework, a_studying, fresh
 from tests.services.audit_faults import change, copy, id_of, put
 from tests.services.test_audit import findings, loosen, undone
@@ -92,7 +93,7 @@ def handed_in_and_graded(enrolment: EnrolledDegreeCourse, homework_id: int, *sco
 
 @pytest.fixture
 def school(app: Flask) -> School:
-    clerks = [Actor("clerk", a_student(is_staff=True).id) for _ in range(2)]
+    clerks = [Actor("clerk", a_clerk(StaffRole.FINANCE).id) for _ in range(2)]
     course = a_degree_with_homework(modules=1, homework=2)
     ids = [piece.id for piece in course.modules[0].chapters[0].homework]
     study = a_studying(course=course)

@@ -39,7 +39,18 @@ from shop.models import (
     StudyLeave,
     TransactionRecord,
 )
-from shop.services import assignment, enrolled_degrees, learning, modules, purses, refunds, registration, study_end
+from shop.services import (
+    assignment,
+    enrolled_degrees,
+    learning,
+    modules,
+    purses,
+    refund_decisions,
+    refunds,
+    registration,
+    study_end,
+)
+from shop.services.audit_log import Actor
 from shop.services.purses import Cause
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_student, today_in_shanghai
@@ -102,7 +113,7 @@ def fined(enrolment: EnrolledDegreeCourse) -> None:
 
 
 def granted(number: str, product: int) -> str:
-    return refunds.grant(number, product, actor=STAFF, reason=SORRY).out_request_no
+    return refund_decisions.grant(number, product, actor=STAFF, reason=SORRY).out_request_no
 
 
 def ended(enrolment: EnrolledDegreeCourse, status: StudyStatus) -> None:
@@ -292,7 +303,7 @@ def test_a_grant_that_alipay_refuses_can_be_taken_back_and_study_goes_on(app: Fl
     refund = granted(number, enrolment.degree_course_id)
     alipay.fault("answer_business", method="alipay.trade.refund", sub_code="ACQ.TRADE_HAS_FINISHED")
     assert refunds.send(refund) == "failed"
-    refunds.refuse(refund, actor="anna", reason="改为线下处理")
+    refund_decisions.refuse(refund, actor=Actor("anna"), reason="改为线下处理")
     assert unmatured(enrolment) == (1500, 0)
     assert learning.may_open(student.id, fresh(enrolment).degree_course.modules[0], today_in_shanghai())
     assert count(MentorAssignment, MentorAssignment.until_time.is_(None)) == 1
@@ -339,7 +350,7 @@ def test_nothing_is_granted_twice_nor_beside_another_request(app: Flask, alipay:
     with pytest.raises(NotRefundable, match="正在处理"):
         granted(number, course.id)
     with pytest.raises(NotYourTurn):
-        refunds.approve(first, actor="anna", reason="再次")
+        refund_decisions.approve(first, actor=Actor("anna"), reason="再次")
     with pytest.raises(NotFound):
         refunds.withdraw(student.id, first)
     refunds.send_due()
@@ -379,7 +390,7 @@ def test_a_grant_needs_a_reason_that_fits(app: Flask, alipay: Cashier, reason: s
     student = a_student()
     number, enrolment = bought_degree(alipay, student)
     with pytest.raises(ValueError, match="255"):
-        refunds.grant(number, enrolment.degree_course_id, actor=STAFF, reason=reason)
+        refund_decisions.grant(number, enrolment.degree_course_id, actor=STAFF, reason=reason)
     assert count(Refund) == 0
 
 
@@ -424,7 +435,7 @@ def test_study_rests_while_its_refund_is_under_way(app: Flask, alipay: Cashier) 
     alipay.fault("answer_business", method="alipay.trade.refund", sub_code="ACQ.TRADE_NOT_ALLOW_REFUND")
     assert refunds.send(refund) == "failed"
     assert rests()
-    refunds.refuse(refund, actor="anna", reason="已线下解决")
+    refund_decisions.refuse(refund, actor=Actor("anna"), reason="已线下解决")
     assert not rests()
 
 
@@ -441,7 +452,7 @@ def test_nothing_ends_while_it_is_asked_back_and_the_night_after_catches_up(app:
     assert refunds.send(refund) == "failed"
     alipay.move_clock(2 * 86_400)
     assert study_end.end_due(clock.now())["ended"] == 0
-    refunds.refuse(refund, actor="anna", reason="改为线下处理")
+    refund_decisions.refuse(refund, actor=Actor("anna"), reason="改为线下处理")
     assert study_end.end_due(clock.now())["ended"] == 1
     assert fresh(enrolment).ended_time == clock.start_of_day(last_day + timedelta(days=1))
     with pytest.raises(NotRefundable, match=StudyStatus.OVERTIME.chinese):

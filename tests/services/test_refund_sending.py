@@ -15,7 +15,7 @@ from shop.enums import OrderStatus, PaymentState, RefundCause, RefundState, Trou
 from shop.errors import NotFound
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Order, Payment, Refund, Trouble
-from shop.services import attempts, orders, payment, refund_sending, refunds
+from shop.services import attempts, orders, payment, refund_decisions, refund_sending, refunds
 from shop.services.refund_sending import GAPS, Outcome
 from tests.audit import assert_audit_clean
 from tests.builders import a_course, a_student
@@ -214,7 +214,7 @@ def test_a_final_no_waits_for_a_person(alipay: Cashier, student: Account, number
     assert (row.state, row.error, row.next_try_time) == (RefundState.FAILED, f"ACQ.{code}", None)
     alipay.move_clock(86_400)
     assert refunds.send_due()["skipped"] == 0
-    refunds.retry(refund, actor=CLERK)
+    refund_decisions.retry(refund, actor=CLERK)
     assert refunds.send(refund) is Outcome.DONE
     assert the_refund(refund).out_request_no == f"R{number}01"
     assert calls(alipay) == ["refund", "query", "refund"]
@@ -224,7 +224,7 @@ def test_a_final_no_waits_for_a_person(alipay: Cashier, student: Account, number
 def test_a_trade_that_is_finished_at_alipay_fails(alipay: Cashier, student: Account, number: str) -> None:
     refund = asked(student, number)
     alipay.move_clock(91 * 86_400)
-    refunds.approve(refund, actor=CLERK, reason="同意")
+    refund_decisions.approve(refund, actor=CLERK, reason="同意")
     assert refunds.send(refund) is Outcome.FAILED
     assert the_refund(refund).error == "ACQ.TRADE_HAS_FINISHED"
 

@@ -27,7 +27,8 @@ from shop.models import (
     RefundDetail,
     TransactionRecord,
 )
-from shop.services import learning, orders, refunds, registration, road
+from shop.services import learning, orders, refund_decisions, refunds, registration, road
+from shop.services.audit_log import Actor
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_course, a_degree, a_student, today_in_shanghai
 from tests.cashier.parts import Cashier
@@ -175,8 +176,8 @@ def test_money_that_went_back_at_alipay_meanwhile_is_seen_at_the_decision(app: F
     note(number, "byhand1")
     assert refunds.send("byhand1") == "done"
     with pytest.raises(NotRefundable):
-        refunds.approve(refund, actor=CLERK, reason="同意")
-    refunds.refuse(refund, actor=CLERK, reason="已在支付宝退过")
+        refund_decisions.approve(refund, actor=CLERK, reason="同意")
+    refund_decisions.refuse(refund, actor=CLERK, reason="已在支付宝退过")
 
 
 @pytest.mark.parametrize("call", [refunds.preview, lambda *args: refunds.ask(*args, WHY)], ids=["preview", "ask"])
@@ -232,7 +233,7 @@ def test_access_is_back_when_a_request_is_withdrawn_or_refused(app: Flask, alipa
     if end == "withdrawn":
         refunds.withdraw(student.id, refund)
     else:
-        refunds.refuse(refund, actor=CLERK, reason="已学完")
+        refund_decisions.refuse(refund, actor=CLERK, reason="已学完")
     assert the_order(number).status is OrderStatus.PAID
     assert may_open(student, first)
     assert the_refund(refund).decided_time is not None
@@ -283,17 +284,17 @@ def test_only_the_owner_takes_a_request_back_and_only_until_it_is_decided(app: F
     refund = asked(student, number, 0)
     with pytest.raises(NotFound):
         refunds.withdraw(a_student().id, refund)
-    refunds.approve(refund, actor=CLERK, reason="同意")
+    refund_decisions.approve(refund, actor=CLERK, reason="同意")
     for again in (
         lambda: refunds.withdraw(student.id, refund),
-        lambda: refunds.approve(refund, actor=CLERK, reason="再次"),
-        lambda: refunds.refuse(refund, actor=CLERK, reason="不"),
-        lambda: refunds.retry(refund, actor=CLERK),
+        lambda: refund_decisions.approve(refund, actor=CLERK, reason="再次"),
+        lambda: refund_decisions.refuse(refund, actor=CLERK, reason="不"),
+        lambda: refund_decisions.retry(refund, actor=CLERK),
     ):
         with pytest.raises(NotYourTurn):
             again()
     assert the_refund(refund).state is RefundState.APPROVED
-    for unknown in (refunds.approve, refunds.refuse):
+    for unknown in (refund_decisions.approve, refund_decisions.refuse):
         with pytest.raises(NotFound):
             unknown("R0", actor=CLERK, reason="同意")
 
@@ -302,12 +303,12 @@ def test_every_decision_is_on_record(app: Flask, alipay: Cashier) -> None:
     student = a_student()
     number, _ = two_courses(alipay, student)
     refunds.withdraw(student.id, asked(student, number, 0))
-    refunds.refuse(asked(student, number, 0), actor="anna", reason="已学完")
+    refund_decisions.refuse(asked(student, number, 0), actor=Actor("anna"), reason="已学完")
     refund = asked(student, number, 0)
-    refunds.approve(refund, actor="bert", reason="可以")
+    refund_decisions.approve(refund, actor=Actor("bert"), reason="可以")
     alipay.fault("answer_business", method="alipay.trade.refund", sub_code="ACQ.TRADE_NOT_ALLOW_REFUND")
     assert refunds.send(refund) == "failed"
-    refunds.retry(refund, actor="anna")
+    refund_decisions.retry(refund, actor=Actor("anna"))
     rows = db.session.scalars(select(AuditLog).order_by(AuditLog.id)).all()
     assert [(row.actor, row.action, row.before, row.after, row.reason) for row in rows] == [
         ("student", "refund withdraw", {"state": 0}, {"state": 6}, ""),
@@ -324,7 +325,7 @@ def test_what_alipay_refuses_can_be_refused_here_too(app: Flask, alipay: Cashier
     refund = approved(student, number, 0)
     alipay.fault("answer_business", method="alipay.trade.refund", sub_code=f"ACQ.{code}")
     assert refunds.send(refund) == "failed"
-    refunds.refuse(refund, actor=CLERK, reason="已用转账退回")
+    refund_decisions.refuse(refund, actor=CLERK, reason="已用转账退回")
     assert the_order(number).status is OrderStatus.PAID
     assert may_open(student, first)
     alipay.move_clock(7_200)
@@ -447,7 +448,7 @@ def test_a_renewal_that_waited_for_a_refunded_period_starts_that_day(app: Flask,
     asked(student, first)
     assert days(second) == (26, 56), "nothing moves before it is decided"
     assert not may_open(student, course)
-    refunds.approve(f"R{first}01", actor=CLERK, reason="同意")
+    refund_decisions.approve(f"R{first}01", actor=CLERK, reason="同意")
     assert refunds.send(f"R{first}01") == "done"
     assert [days(number) for number in (second, third)] == [(0, 30), (31, 61)]
     assert may_open(student, course)
@@ -465,7 +466,7 @@ def test_a_refunded_degree_can_be_bought_again(app: Flask, alipay: Cashier) -> N
 def test_the_student_is_told_of_every_step_once(app: Flask, alipay: Cashier) -> None:
     student = a_student()
     number, _ = two_courses(alipay, student)
-    refunds.refuse(asked(student, number, 0), actor=CLERK, reason="已学完")
+    refund_decisions.refuse(asked(student, number, 0), actor=CLERK, reason="已学完")
     refund = approved(student, number, 0)
     alipay.fault("refund_refused", times=2)
     assert refunds.send(refund) == "failed"
@@ -504,6 +505,6 @@ def test_a_late_approval_still_counts_as_asked_in_time(app: Flask, alipay: Cashi
     number, _ = two_courses(alipay, student)
     refund = asked(student, number)
     alipay.move_clock(30 * 86_400)
-    refunds.approve(refund, actor=CLERK, reason="同意")
+    refund_decisions.approve(refund, actor=CLERK, reason="同意")
     assert refunds.send(refund) == "done"
     assert the_order(number).status is OrderStatus.REFUNDED

@@ -28,6 +28,7 @@ def shelf(app: Flask) -> Iterator[list[Course]]:
     yield [a_course(30_000) for _ in range(3)]
     db.session.remove()
     with unit_of_work() as session:  # quicker than what empties the tables of a few rows after the other tests
+        session.execute(sa.text("SET LOCAL session_replication_role = replica"))  # the audit log refuses to be emptied
         session.execute(sa.text(f"TRUNCATE {', '.join(TABLES)} CASCADE"))
 
 

@@ -14,13 +14,14 @@ from flask import Flask
 from sqlalchemy.exc import IntegrityError
 
 from shop import clock
-from shop.enums import MessageType, Role, TransactionType, WithdrawalState
+from shop.enums import MessageType, Role, StaffRole, TransactionType, WithdrawalState
 from shop.errors import MentorsOnly, NotEnoughBeli, NotFound, NotYourTurn
 from shop.extensions import db
-from shop.models import Account, AuditLog, Mail, Notification, TransactionRecord, Withdrawal
+from shop.models import Account, AuditLog, Mail, Notification, StaffMember, TransactionRecord, Withdrawal
 from shop.services import withdrawals
 from shop.services.audit_log import Actor
 from shop.services.withdrawals import NumberTaken, TooManyToday
+from tests import builders
 from tests.audit import assert_audit_clean
 from tests.builders import a_student
 from tests.degrees import a_mentor
@@ -40,7 +41,7 @@ def _audited(app: Flask) -> Iterator[None]:
 
 
 def a_clerk(**values: Any) -> Actor:
-    person = a_student(**{"role": Role.ADMIN, "is_staff": True, **values})
+    person = builders.a_clerk(StaffRole.FINANCE, **values)
     return Actor(person.username, person.id)
 
 
@@ -207,12 +208,14 @@ def test_every_step_has_its_state(mentor: Account, anna: Actor, bert: Actor) -> 
 
 def test_only_people_who_work_here_decide_and_never_about_their_own(mentor: Account, anna: Actor) -> None:
     number = asked(mentor)
-    gone, student = a_clerk(is_active=False), a_student()
-    for actor in (Actor("command line"), gone, Actor(student.username, student.id), Actor("x", 2**31 - 1)):
+    gone, student, other = a_clerk(is_active=False), a_student(), builders.a_clerk(StaffRole.SERVICE, StaffRole.ADMIN)
+    people = [Actor(person.username, person.id) for person in (student, other)]
+    for actor in (Actor("command line"), gone, *people, Actor("x", 2**31 - 1)):
         assert refusal(withdrawals.approve, number, actor=actor, reason="好") == "staff"
     row = db.session.get_one(Account, mentor.id)
     row.is_staff = True
     saved(row)
+    saved(StaffMember(account_id=row.id, role=StaffRole.FINANCE))
     own = Actor(row.username, row.id)
     assert refusal(withdrawals.approve, number, actor=own, reason="好") == "own"
     assert refusal(withdrawals.refuse, number, actor=own, reason="好") == "own"

@@ -1,0 +1,27 @@
+"""Pages of the staff, an area a file."""
+
+from __future__ import annotations
+
+from shop.blueprints.staff import (
+    accounts,
+    audit_log,
+    desk,
+    money,
+    orders,
+    reconciliation,
+    refunds,
+    system,
+    withdrawals,
+)
+
+AREAS = (
+    desk,
+    orders,
+    refunds,
+    money,
+    reconciliation,
+    withdrawals,
+    accounts,
+    audit_log,
+    system,
+)

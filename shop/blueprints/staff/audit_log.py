@@ -1,0 +1,72 @@
+"""Who changed what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from flask import Blueprint, abort, render_template, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from shop import clock
+from shop.forms.staff_desk import AuditFilter
+from shop.models import AuditLog
+from shop.rules.staff_rights import Task
+from shop.services.staff import audit_trail
+from shop.services.staff.audit_trail import Wanted
+from shop.web import csv_files
+from shop.web.paging import asked_cursor
+from shop.web.staff import may, staff_may
+
+bp = Blueprint("staff_audit_log", __name__, url_prefix="/staff")
+
+Page = str | Response | tuple[str, int]
+
+
+@bp.get("/audit-log")
+@staff_may(Task.AUDIT_LOG_MONEY)
+def index() -> Page:
+    form = AuditFilter(request.args)
+    if not form.validate():
+        return render_template("staff/audit_log/index.html", form=form, window=None, kept={}), 422
+    kept = {name: value for name, value in request.args.items() if name not in ("after", "before") and value}
+    window = audit_trail.listed(_wanted(form), asked_cursor())
+    return render_template("staff/audit_log/index.html", form=form, window=window, kept=kept, changes=changes)
+
+
+def _wanted(form: AuditFilter) -> Wanted:
+    return form.wanted(is_money_only=not may(Task.AUDIT_LOG))
+
+
+def changes(row: AuditLog) -> list[tuple[str, str, str]]:
+    """What changed: each name with its value before and after, "" where there was none."""
+    before, after = row.before or {}, row.after or {}
+    names = [*after, *(name for name in before if name not in after)]
+    return [(name, _shown(before, name), _shown(after, name)) for name in names]
+
+
+def _shown(values: dict[str, object], name: str) -> str:
+    return json.dumps(values[name], ensure_ascii=False) if name in values else ""
+
+
+@bp.get("/audit-log.csv")
+@staff_may(Task.AUDIT_LOG_MONEY)
+def csv() -> Response:
+    form = AuditFilter(request.args)
+    if not form.validate():
+        abort(422)
+    head = [_("时间"), _("操作人"), _("操作"), _("对象"), _("之前"), _("之后"), _("原因")]
+    return csv_files.download("audit-log", head, map(_cells, audit_trail.everything(_wanted(form))))
+
+
+def _cells(row: AuditLog) -> Sequence[object]:
+    return [
+        f"{clock.local(row.date):%Y-%m-%d %H:%M:%S}",
+        row.actor,
+        row.action,
+        f"{row.subject_table} {row.subject_id}",
+        json.dumps(row.before, ensure_ascii=False) if row.before else "",
+        json.dumps(row.after, ensure_ascii=False) if row.after else "",
+        row.reason,
+    ]

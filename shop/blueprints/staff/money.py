@@ -1,0 +1,97 @@
+"""Money that fits nothing."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response
+
+from shop import clock
+from shop.errors import NotFound, NotYourTurn
+from shop.forms.staff import ReasonForm
+from shop.rules.staff_rights import Task
+from shop.services import payment, refunds, troubles
+from shop.services.payment import Answer
+from shop.services.staff import money_desk
+from shop.web.errors import note_refusal
+from shop.web.staff import confirmed, staff_actor, staff_may
+
+bp = Blueprint("staff_money", __name__, url_prefix="/staff/money")
+
+TROUBLE = "<int(min=1, max=2147483647):trouble_id>"
+
+Page = str | Response | tuple[str, int]
+
+
+@bp.get("")
+@staff_may(Task.MONEY_READ)
+def index() -> Page:
+    return _page()
+
+
+def _page(*, form: ReasonForm | None = None, about: int | None = None, refused: str = "") -> str:
+    return render_template(
+        "staff/money/index.html",
+        cases=money_desk.cases(),
+        surplus=money_desk.surplus(),
+        form=form or ReasonForm(None),
+        about=about,
+        refused=refused,
+        now=clock.now(),
+    )
+
+
+@bp.post(f"/{TROUBLE}/owner")
+@staff_may(Task.MONEY_SETTLE)
+def take(trouble_id: int) -> Page:
+    troubles.take(trouble_id, actor=staff_actor())
+    flash(_("已由您负责。"), "ok")
+    return redirect(url_for("staff_money.index"), 303)
+
+
+@bp.post(f"/{TROUBLE}/inquiry")
+@staff_may(Task.MONEY_SETTLE)
+def inquire(trouble_id: int) -> Page:
+    """Ask Alipay about the attempt once more: whatever it says is booked by the rules that book everything."""
+    flash(*said(payment.ask(money_desk.case(trouble_id).out_trade_no)))
+    return redirect(url_for("staff_money.index"), 303)
+
+
+def said(answer: Answer) -> tuple[str, str]:
+    """What Alipay's answer means, for a flash."""
+    says = {
+        Answer.PAID: (_("支付宝：已付款。已按规则入账，能恢复的订单已恢复，不能恢复的会原路退回。"), "ok"),
+        Answer.UNKNOWN: (_("支付宝没有给出可信的回答，什么都没有改变。请稍后再试。"), "warning"),
+    }
+    return says.get(answer) or (_("支付宝：这笔交易没有付款。什么都没有改变。"), "ok")
+
+
+@bp.post(f"/{TROUBLE}/refund")
+@staff_may(Task.MONEY_SETTLE)
+@confirmed
+def send_back(trouble_id: int) -> Page:
+    form = ReasonForm()
+    if not form.validate():
+        return _page(form=form, about=trouble_id), 422
+    number = money_desk.case(trouble_id).out_trade_no
+    try:
+        refund = troubles.send_back(number, actor=staff_actor(), reason=form.reason.data)
+    except (NotFound, NotYourTurn) as error:
+        note_refusal(error)
+        return _page(about=trouble_id, refused=_("这笔款项已在退回途中，或者不能由这里退回。")), 409
+    refunds.send(refund.out_request_no)
+    flash(_("已原路退回，退款号 %(number)s。", number=refund.out_request_no), "ok")
+    return redirect(url_for("staff_money.index"), 303)
+
+
+@bp.post(f"/{TROUBLE}/closing")
+@staff_may(Task.MONEY_SETTLE)
+@confirmed
+def close(trouble_id: int) -> Page:
+    form = ReasonForm()
+    if not form.validate():
+        return _page(form=form, about=trouble_id), 422
+    number = money_desk.case(trouble_id).out_trade_no
+    closed = troubles.close(number, actor=staff_actor(), reason=form.reason.data)
+    flash(_("已结案 %(n)s 条，没有动用资金。", n=closed), "ok")
+    return redirect(url_for("staff_money.index"), 303)

@@ -1,0 +1,178 @@
+"""Orders: find one, and its whole story."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from shop import clock
+from shop.blueprints import order_timeline
+from shop.blueprints.staff.money import said
+from shop.blueprints.staff.refunds import tell_outcome
+from shop.errors import AnotherPerson, NotRefundable, OwnCase
+from shop.forms.staff_orders import NoteForm, OrderFilter, RefundForm
+from shop.money import to_yuan
+from shop.rules.staff_rights import Task
+from shop.services import refund_decisions
+from shop.services.refunds import Preview
+from shop.services.staff import order_list, order_story
+from shop.services.staff.order_list import Line
+from shop.web import csv_files
+from shop.web.errors import note_refusal
+from shop.web.paging import asked_cursor
+from shop.web.staff import confirmed, staff_actor, staff_may
+
+bp = Blueprint("staff_orders", __name__, url_prefix="/staff")
+
+ORDER = "<string(maxlength=32):order_number>"
+NOTE = "<int(min=1, max=2147483647):note_id>"
+
+Page = str | Response | tuple[str, int]
+
+
+@bp.get("/orders")
+@staff_may(Task.ORDERS_READ)
+def index() -> Page:
+    form = OrderFilter(request.args)
+    if not form.validate():
+        return render_template("staff/orders/index.html", form=form, window=None, kept={}), 422
+    window = order_list.listed(form.wanted(), asked_cursor())
+    return render_template("staff/orders/index.html", form=form, window=window, kept=_kept())
+
+
+def _kept() -> dict[str, str]:
+    """The filters in the address, for the links around them."""
+    return {name: value for name, value in request.args.items() if name not in ("after", "before") and value}
+
+
+@bp.get("/orders.csv")
+@staff_may(Task.ORDERS_READ)
+def csv() -> Response:
+    form = OrderFilter(request.args)
+    if not form.validate():
+        abort(422)
+    head = [_("订单号"), _("学员"), _("状态"), _("下单时间"), _("付款时间"), _("原价"), _("贝里"), _("实付")]
+    return csv_files.download("orders", head, map(_cells, order_list.everything(form.wanted())))
+
+
+def _cells(line: Line) -> Sequence[object]:
+    return [
+        line.order_number,
+        line.username,
+        line.status.label,
+        f"{clock.local(line.date):%Y-%m-%d %H:%M:%S}",
+        f"{clock.local(line.pay_time):%Y-%m-%d %H:%M:%S}" if line.pay_time else "",
+        to_yuan(line.list_amount_fen),
+        line.beli,
+        to_yuan(line.actual_amount_fen),
+    ]
+
+
+@bp.get(f"/orders/{ORDER}")
+@staff_may(Task.ORDERS_READ)
+def page(order_number: str) -> Page:
+    return _page(order_number)
+
+
+def _page(order_number: str, *, note: NoteForm | None = None) -> str:
+    story = order_story.whole(order_number)
+    now = clock.now()
+    return render_template(
+        "staff/orders/page.html",
+        story=story,
+        order=story.view.order,
+        view=story.view,
+        events=order_timeline.timeline(story.view),
+        note_form=note or _note_form(None),
+        is_own=story.owner_id == current_user.id,
+        now=now,
+    )
+
+
+def _note_form(formdata: Any) -> NoteForm:
+    return NoteForm(clock.local_date(clock.now()), formdata)
+
+
+@bp.post(f"/orders/{ORDER}/notes")
+@staff_may(Task.ORDER_NOTE)
+def add_note(order_number: str) -> Page:
+    form = _note_form(request.form)
+    if not form.validate():
+        return _page(order_number, note=form), 422
+    order_story.add_note(order_number, form.text.data, form.follow_up_date.data, actor=staff_actor())
+    flash(_("备注已保存。"), "ok")
+    return _back(order_number)
+
+
+@bp.post(f"/orders/{ORDER}/notes/{NOTE}/done")
+@staff_may(Task.ORDER_NOTE)
+def finish_note(order_number: str, note_id: int) -> Page:
+    order_story.finish_note(order_number, note_id, actor=staff_actor())
+    flash(_("备注已完成。"), "ok")
+    return _back(order_number)
+
+
+@bp.post(f"/orders/{ORDER}/inquiry")
+@staff_may(Task.ORDER_ASK)
+def inquire(order_number: str) -> Page:
+    flash(*said(order_story.ask_gateway(order_number, actor=staff_actor())))
+    return _back(order_number)
+
+
+def _back(order_number: str) -> Response:
+    return redirect(url_for("staff_orders.page", order_number=order_number), 303)
+
+
+# ---------------------------------------------------------------- a refund that staff open
+
+
+@bp.get(f"/orders/{ORDER}/refunds")
+@staff_may(Task.REFUND_PROPOSE)
+def refund_page(order_number: str) -> Page:
+    """Without lines chosen: which there are. With them in the address: what exactly would come back."""
+    form = RefundForm(None)
+    chosen = request.args.getlist("detail")
+    if not chosen:
+        return _refund_page(order_number, form)
+    form.detail.data = chosen
+    try:
+        preview = refund_decisions.preview(order_number, form.detail_ids)
+    except NotRefundable as error:
+        return _refund_page(order_number, form, refused=error.message), error.status
+    return _refund_page(order_number, form, preview)
+
+
+def _refund_page(order_number: str, form: RefundForm, preview: Preview | None = None, refused: str = "") -> str:
+    return render_template(
+        "staff/orders/refund.html",
+        number=order_number,
+        options=refund_decisions.options(order_number),
+        form=form,
+        preview=preview,
+        refused=refused,
+    )
+
+
+@bp.post(f"/orders/{ORDER}/refunds")
+@staff_may(Task.REFUND_PROPOSE)
+@confirmed
+def refund(order_number: str) -> Page:
+    form = RefundForm()
+    is_valid = form.validate()
+    try:
+        preview = refund_decisions.preview(order_number, form.detail_ids) if form.detail_ids else None
+        if not is_valid:
+            return _refund_page(order_number, form, preview), 422
+        opened = refund_decisions.open_by_staff(
+            order_number, form.detail_ids, actor=staff_actor(), reason=form.reason.data
+        )
+    except (NotRefundable, OwnCase, AnotherPerson) as error:
+        note_refusal(error)
+        return _refund_page(order_number, form, refused=error.message), error.status
+    tell_outcome(opened.out_request_no)
+    return redirect(url_for("staff_refunds.page", out_request_no=opened.out_request_no), 303)

@@ -1,0 +1,139 @@
+"""Refunds: what waits, and the decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from shop import clock
+from shop.enums import RefundState
+from shop.errors import AnotherPerson, NotRefundable, NotYourTurn, OwnCase
+from shop.extensions import settings
+from shop.forms.staff import ReasonForm
+from shop.forms.staff_money import RefundFilter
+from shop.money import to_yuan
+from shop.rules.staff_rights import Task
+from shop.services import refund_decisions, refunds
+from shop.services.refund_sending import Outcome
+from shop.services.staff import refund_desk
+from shop.services.staff.refund_desk import Queue, Whole
+from shop.web.errors import note_refusal
+from shop.web.paging import asked_cursor
+from shop.web.staff import confirmed, may, staff_actor, staff_may
+
+bp = Blueprint("staff_refunds", __name__, url_prefix="/staff/refunds")
+
+NUMBER = "<string(maxlength=64):out_request_no>"
+
+Page = str | Response | tuple[str, int]
+
+
+@bp.get("")
+@staff_may(Task.REFUND_PROPOSE)
+def index() -> Page:
+    form = RefundFilter(request.args)
+    if not form.validate():
+        abort(422)
+    queue: Queue = form.queue.data
+    return render_template(
+        "staff/money/refunds.html",
+        queue=queue,
+        queues=list(Queue),
+        counts=refund_desk.counts(),
+        window=refund_desk.listed(queue, asked_cursor()),
+        now=clock.now(),
+    )
+
+
+@bp.get(f"/{NUMBER}")
+@staff_may(Task.REFUND_PROPOSE)
+def page(out_request_no: str) -> Page:
+    return _page(out_request_no)
+
+
+def _page(out_request_no: str, *, form: ReasonForm | None = None, refused: str = "") -> str:
+    whole = refund_desk.whole(out_request_no)
+    return render_template(
+        "staff/money/refund.html",
+        whole=whole,
+        may_approve=_may_approve(whole),
+        is_own=whole.owner_id == current_user.id,
+        limit_fen=settings().refund_two_persons_fen,
+        form=form or ReasonForm(None),
+        refused=refused,
+        now=clock.now(),
+    )
+
+
+def _may_approve(whole: Whole) -> bool:
+    """Whether the button is offered; the service decides."""
+    is_free = current_user.id not in whole.persons and current_user.id != whole.owner_id
+    return is_free and whole.line.state is RefundState.REQUESTED and may(Task.REFUND_DECIDE)
+
+
+@bp.post(f"/{NUMBER}/approval")
+@staff_may(Task.REFUND_DECIDE)
+@confirmed
+def approve(out_request_no: str) -> Page:
+    form = ReasonForm()
+    if not form.validate():
+        return _page(out_request_no, form=form), 422
+    return _step(out_request_no, refund_decisions.approve, reason=form.reason.data)
+
+
+@bp.post(f"/{NUMBER}/refusal")
+@staff_may(Task.REFUND_DECIDE)
+@confirmed
+def refuse(out_request_no: str) -> Page:
+    form = ReasonForm()
+    if not form.validate():
+        return _page(out_request_no, form=form), 422
+    return _step(out_request_no, refund_decisions.refuse, reason=form.reason.data)
+
+
+@bp.post(f"/{NUMBER}/retry")
+@staff_may(Task.REFUND_DECIDE)
+@confirmed
+def retry(out_request_no: str) -> Page:
+    form = ReasonForm()
+    if not form.validate():
+        return _page(out_request_no, form=form), 422
+    return _step(out_request_no, refund_decisions.retry, reason=form.reason.data)
+
+
+def _step(out_request_no: str, decide: Callable[..., Any], *, reason: str) -> Page:
+    try:
+        decide(out_request_no, actor=staff_actor(), reason=reason)
+    except (OwnCase, AnotherPerson, NotRefundable) as error:
+        note_refusal(error)
+        return _page(out_request_no, refused=error.message), error.status
+    except NotYourTurn as error:
+        note_refusal(error)
+        return _page(out_request_no, refused=_("这笔退款刚刚已被处理，没有重复执行。下面是现在的状态。")), error.status
+    tell_outcome(out_request_no)
+    return redirect(url_for("staff_refunds.page", out_request_no=out_request_no), 303)
+
+
+def tell_outcome(out_request_no: str) -> None:
+    """Send what is approved now, and say on the next page what has become of it."""
+    line = refund_desk.whole(out_request_no).line
+    if line.state is RefundState.APPROVED:
+        outcome = refunds.send(out_request_no)
+        line = refund_desk.whole(out_request_no).line
+        if outcome is Outcome.LATER:
+            flash(_("已同意。支付宝还没有确认到账，系统会继续查询。"), "ok")
+            return
+    says = {
+        RefundState.REQUESTED: _("已记录。金额超过限额，还需要另一位财务同事同意。"),
+        RefundState.APPROVED: _("已同意，正在发往支付宝。"),
+        RefundState.IN_TRANSIT: _("已同意。支付宝还没有确认到账，系统会继续查询。"),
+        RefundState.DONE: _("退款已完成：%(amount)s 元已原路退回。", amount=to_yuan(line.amount_fen)),
+        RefundState.FAILED: _("支付宝拒绝了这笔退款，原因见本页。"),
+        RefundState.REFUSED: _("已拒绝，学员可以继续学习。"),
+    }
+    flash(says[line.state], "warning" if line.state is RefundState.FAILED else "ok")

@@ -1,0 +1,224 @@
+"""What staff decide about refunds: yes, no, once more, and a refund that nobody has asked for (design 8, safety.md 4).
+
+Above ``REFUND_TWO_PERSONS_YUAN`` two different persons say yes. Nobody decides about an order of their own, and nobody
+says yes to what they have proposed themselves. A command on the server acts without an account: up to that limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from shop import clock
+from shop.enums import RefundCause, RefundState, StudyStatus
+from shop.errors import AnotherPerson, NotFound, NotRefundable, OwnCase, StaffOnly
+from shop.extensions import db, settings, unit_of_work
+from shop.models import EnrolledDegreeCourse, Order, OrderDetail, Refund
+from shop.rules import order_states
+from shop.rules.order_states import Action
+from shop.rules.refund_states import OF_LINES
+from shop.rules.staff_rights import Task
+from shop.rules.study_states import ENDED
+from shop.services import audit_log, clerks, refund_booking, refund_messages, refunds
+from shop.services.audit_log import Actor
+from shop.services.locks import lock_order
+from shop.services.refund_messages import Step
+from shop.services.refunds import Options, Preview
+
+# ---------------------------------------------------------------- by staff, without a request
+
+
+def options(order_number: str) -> Options:
+    """The lines of an order as staff may give them back: also after the days to ask, and degrees under way.
+
+    Raises NotFound.
+    """
+    session = db.session()
+    return _options(session, _order(session, order_number))
+
+
+def preview(order_number: str, detail_ids: Collection[int]) -> Preview:
+    """What giving these lines back would return to the payer. Raises NotFound, NotRefundable."""
+    session = db.session()
+    order = _order(session, order_number)
+    return refunds.chosen(session, order, _options(session, order), detail_ids, clock.now())
+
+
+def _order(session: Session, order_number: str) -> Order:
+    order = session.scalars(
+        select(Order).where(Order.order_number == order_number).execution_options(populate_existing=True)
+    ).one_or_none()
+    if order is None:
+        raise NotFound
+    return order
+
+
+def _options(session: Session, order: Order) -> Options:
+    lines = refunds.lines_of(session, order, _ended_degrees(session, order.id))
+    return Options(lines, refunds.is_not_paid(order), None)
+
+
+def _ended_degrees(session: Session, order_id: int) -> dict[int, str]:
+    """The lines whose study has ended: what it was worth is paid out or let go of, and it does not begin again."""
+    rows = session.execute(
+        select(EnrolledDegreeCourse.order_detail_id, EnrolledDegreeCourse.study_status)
+        .join(OrderDetail, OrderDetail.id == EnrolledDegreeCourse.order_detail_id)
+        .where(OrderDetail.order_id == order_id, EnrolledDegreeCourse.study_status.in_(ENDED))
+    )
+    return {
+        line_id: _("学习已经结束（%(state)s），不能再退。", state=StudyStatus(state).label) for line_id, state in rows
+    }
+
+
+def open_by_staff(order_number: str, detail_ids: Collection[int], *, actor: Actor, reason: str) -> Refund:
+    """Give whole lines back, by their stored shares: at once by whoever may decide, else as a proposal that waits.
+
+    Above the limit the one who opens it has said yes, and another person is waited for. Raises NotFound; NotRefundable,
+    in words, for a study that has ended, a line refunded already, while another request runs, and when the payment
+    has less left; OwnCase, AnotherPerson, StaffOnly; ValueError without a reason.
+    """
+    reason, now = audit_log.checked_reason(reason), clock.now()
+    with unit_of_work() as session:
+        order = lock_order(session, _order(session, order_number).id)
+        _check(session, order, actor, Task.REFUND_PROPOSE)
+        refunds.lock_degrees(session, order)  # a graduation that is being booked is seen, or sees this
+        wanted = refunds.chosen(session, order, _options(session, order), detail_ids, now)
+        refund = refunds.begin(session, order, wanted.lines, RefundCause.STAFF, reason, now)
+        refund.asked_by_id = actor.account_id
+        if not _decides(session, actor):
+            refund_messages.tell(session, order, refund, Step.PROPOSED)
+            refunds.record(session, refund, "propose", None, actor, reason)
+        elif _takes_two(refund):
+            _first_yes(session, order, refund, actor, "propose", None, reason)
+        else:
+            _say_yes(session, order, refund, actor, "")
+            refunds.record(session, refund, "grant", None, actor, reason)
+    return refund
+
+
+def grant(order_number: str, product_id: int, *, actor: Actor, reason: str) -> Refund:
+    """The same for the line of one product; for the command line. Raises NotFound without such a line."""
+    detail_id = db.session.scalar(
+        select(OrderDetail.id)
+        .join(OrderDetail.order)
+        .where(Order.order_number == order_number, OrderDetail.product_id == product_id)
+    )
+    if detail_id is None:
+        raise NotFound
+    return open_by_staff(order_number, [detail_id], actor=actor, reason=reason)
+
+
+# ---------------------------------------------------------------- decided
+
+
+def approve(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
+    """Say yes; it is sent when everybody has who must. One without cash is done at once.
+
+    The first of two leaves it REQUESTED with ``first_approver_id``. Raises NotFound, NotYourTurn (OwnCase,
+    AnotherPerson), StaffOnly, ValueError without a reason; NotRefundable when its payment has less left than that,
+    because money went back at Alipay's side meanwhile.
+    """
+    reason = audit_log.checked_reason(reason)
+    with unit_of_work() as session:
+        order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(OF_LINES))
+        refunds.expect(refund, RefundState.REQUESTED)
+        _check(session, order, actor, Task.REFUND_DECIDE)
+        if actor.account_id is not None and actor.account_id in (refund.asked_by_id, refund.first_approver_id):
+            raise AnotherPerson
+        left_fen = refunds.cash_left_fen(session, order.id) + refund.amount_fen  # it counts this one as gone
+        if refund.amount_fen > left_fen:
+            raise NotRefundable(reason=refunds.too_much(left_fen))
+        if _takes_two(refund) and refund.first_approver_id is None:
+            _first_yes(session, order, refund, actor, "first approve", RefundState.REQUESTED, reason)
+        else:
+            if _takes_two(refund) and actor.account_id is None:
+                raise AnotherPerson
+            _say_yes(session, order, refund, actor, reason)
+            refunds.record(session, refund, "approve", RefundState.REQUESTED, actor, reason)
+    return refund
+
+
+def _first_yes(
+    session: Session,
+    order: Order,
+    refund: Refund,
+    actor: Actor,
+    action: str,
+    before: RefundState | None,
+    reason: str,
+) -> None:
+    if actor.account_id is None:
+        raise AnotherPerson
+    refund.first_approver_id = actor.account_id
+    if before is None:
+        refund_messages.tell(session, order, refund, Step.PROPOSED)
+    refunds.record(session, refund, action, before, actor, reason)
+
+
+def _say_yes(session: Session, order: Order, refund: Refund, actor: Actor, reason: str) -> None:
+    now = clock.now()
+    refund.state, refund.decision = RefundState.APPROVED, reason
+    refund.handler_id, refund.decided_time = actor.account_id, now
+    if refund.cause is RefundCause.STAFF or refund.amount_fen:
+        is_told_of = Step.GRANTED if refund.cause is RefundCause.STAFF else Step.APPROVED
+        refund_messages.tell(session, order, refund, is_told_of)
+    if refund.amount_fen:
+        refund.next_try_time = now
+    else:
+        refund_booking.book_done(session, order, refund, now)
+
+
+def refuse(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
+    """Say no: access is back, the order is paid as before. Also the way out for one that Alipay refused for good.
+
+    Raises NotFound, NotYourTurn (OwnCase), StaffOnly, ValueError without a reason.
+    """
+    reason, now = audit_log.checked_reason(reason), clock.now()
+    with unit_of_work() as session:
+        order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(OF_LINES))
+        before = refund.state
+        refunds.expect(refund, RefundState.REQUESTED, RefundState.FAILED)
+        _check(session, order, actor, Task.REFUND_DECIDE)
+        refund.state, refund.decision, refund.decided_time = RefundState.REFUSED, reason, now
+        refund.handler_id = actor.account_id
+        if refund.first_approver_id == actor.account_id:
+            refund.first_approver_id = None  # took the yes back; the audit log keeps it
+        refund.next_try_time = None
+        order.status = order_states.after(order.status, Action.REFUSE_REFUND)
+        refund_messages.tell(session, order, refund, Step.REFUSED)
+        refunds.record(session, refund, "refuse", before, actor, reason)
+    return refund
+
+
+def retry(out_request_no: str, *, actor: Actor, reason: str = "") -> None:
+    """Send a failed refund again, with its own number. Raises NotFound, NotYourTurn (OwnCase), StaffOnly."""
+    with unit_of_work() as session:
+        order, refund = refunds.locked(session, out_request_no)
+        refunds.expect(refund, RefundState.FAILED)
+        _check(session, order, actor, Task.REFUND_DECIDE)
+        refund.state, refund.next_try_time = RefundState.APPROVED, clock.now()
+        refunds.record(session, refund, "retry", RefundState.FAILED, actor, reason)
+
+
+# ---------------------------------------------------------------- who may
+
+
+def _check(session: Session, order: Order, actor: Actor, task: Task) -> None:
+    """A person needs the right now, in this transaction (safety.md F66), and no share in the order."""
+    if actor.account_id is None:
+        return
+    if not clerks.may(session, actor, task):
+        raise StaffOnly
+    if actor.account_id == order.account_id:
+        raise OwnCase
+
+
+def _decides(session: Session, actor: Actor) -> bool:
+    return actor.account_id is None or clerks.may(session, actor, Task.REFUND_DECIDE)
+
+
+def _takes_two(refund: Refund) -> bool:
+    return refund.amount_fen > settings().refund_two_persons_fen

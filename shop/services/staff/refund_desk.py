@@ -1,0 +1,180 @@
+"""Refunds as staff look through them: what waits, in the order in which it has waited, and one of them whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy.orm import aliased
+
+from shop.enums import Choice, RefundCause, RefundState
+from shop.errors import NotFound
+from shop.extensions import db, settings
+from shop.models import Account, AuditLog, Order, OrderDetail, Product, Refund, RefundDetail
+from shop.rules.refund_states import OF_LINES
+from shop.services import keyset
+from shop.services.keyset import Cursor, Window
+from shop.wording import mark as _
+
+
+class Queue(Choice):
+    """The tabs of the list."""
+
+    ASKED = 0, _("待审核")
+    SECOND = 1, _("待第二人审核")
+    FAILED = 2, _("退款失败")
+    UNDER_WAY = 3, _("处理中")
+    OVER = 4, _("已结束")
+
+
+WHERE: Mapping[Queue, Sequence[ColumnElement[bool]]] = {
+    Queue.ASKED: (Refund.state == RefundState.REQUESTED, Refund.first_approver_id.is_(None)),
+    Queue.SECOND: (Refund.state == RefundState.REQUESTED, Refund.first_approver_id.is_not(None)),
+    Queue.FAILED: (Refund.state == RefundState.FAILED,),
+    Queue.UNDER_WAY: (Refund.state.in_((RefundState.APPROVED, RefundState.IN_TRANSIT)),),
+    Queue.OVER: (Refund.state.in_((RefundState.DONE, RefundState.REFUSED, RefundState.WITHDRAWN)),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One refund in the list."""
+
+    id: int
+    number: str
+    order_number: str
+    username: str
+    state: RefundState
+    cause: RefundCause
+    amount_fen: int
+    beli: int
+    reason: str
+    requested_time: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One order line that goes back."""
+
+    name: str
+    amount_fen: int
+    beli: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One refund with everything that a decision takes, and what this person may decide."""
+
+    line: Line
+    owner_id: int
+    pieces: tuple[Piece, ...]
+    asked_by: str  # user names; "" where nobody of the staff did
+    first_approver: str
+    handler: str
+    decision: str
+    decided_time: datetime | None
+    done_time: datetime | None
+    is_of_lines: bool  # somebody decides about it; else the shop sends it by itself
+    takes_two: bool
+    persons: frozenset[int]  # who have proposed or approved it: none of them approves it (again)
+    history: Sequence[AuditLog]
+
+
+_COLUMNS = (
+    *(Refund.id, Refund.out_request_no, Order.order_number, Account.username, Refund.state, Refund.cause),
+    *(Refund.amount_fen, Refund.beli, Refund.reason, Refund.requested_time, Refund.error),
+)
+
+
+def counts() -> dict[Queue, int]:
+    """How many wait in each queue; those that are over are not counted."""
+    open_ones = [queue for queue in Queue if queue is not Queue.OVER]
+    row = db.session.execute(select(*(_count(queue) for queue in open_ones))).one()
+    return dict(zip(open_ones, row, strict=True))
+
+
+def _count(queue: Queue) -> Any:
+    return select(func.count()).select_from(Refund).where(*WHERE[queue]).scalar_subquery().label(queue.name)
+
+
+def listed(queue: Queue, cursor: Cursor) -> Window[Line]:
+    """The refunds of a queue, the longest waiting first; those that are over, newest first. Raises NotFound."""
+    query = select(*_COLUMNS).select_from(Refund).join(Refund.order).join(Account, Account.id == Order.account_id)
+    found = keyset.page(
+        db.session(),
+        query.where(*WHERE[queue]),
+        Refund.requested_time,  # type: ignore[arg-type]
+        Refund.id,  # type: ignore[arg-type]
+        place_of=lambda row: (row.requested_time, row.id),
+        cursor=cursor,
+        is_descending=queue is Queue.OVER,
+    )
+    return Window([_line(row) for row in found.rows], found.before, found.after)
+
+
+def _line(row: Row[*tuple[Any, ...]]) -> Line:
+    return Line(
+        id=row.id,
+        number=row.out_request_no,
+        order_number=row.order_number,
+        username=row.username,
+        state=row.state,
+        cause=row.cause,
+        amount_fen=row.amount_fen,
+        beli=row.beli,
+        reason=row.reason,
+        requested_time=row.requested_time,
+        error=row.error,
+    )
+
+
+def whole(out_request_no: str) -> Whole:
+    """Raises NotFound."""
+    session = db.session()
+    asked_by, first, handler = aliased(Account), aliased(Account), aliased(Account)
+    row = session.execute(
+        select(
+            *_COLUMNS,
+            *(Order.account_id.label("owner_id"), Refund.decision, Refund.decided_time, Refund.done_time),
+            *(Refund.asked_by_id, Refund.first_approver_id),
+            func.coalesce(asked_by.username, "").label("asked_by"),
+            func.coalesce(first.username, "").label("first_approver"),
+            func.coalesce(handler.username, "").label("handler"),
+        )
+        .select_from(Refund)
+        .join(Refund.order)
+        .join(Account, Account.id == Order.account_id)
+        .outerjoin(asked_by, asked_by.id == Refund.asked_by_id)
+        .outerjoin(first, first.id == Refund.first_approver_id)
+        .outerjoin(handler, handler.id == Refund.handler_id)
+        .where(Refund.out_request_no == out_request_no)
+    ).one_or_none()
+    if row is None:
+        raise NotFound
+    pieces = session.execute(
+        select(Product.name, RefundDetail.amount_fen, RefundDetail.beli)
+        .join(OrderDetail, OrderDetail.id == RefundDetail.order_detail_id)
+        .join(Product, Product.id == OrderDetail.product_id)
+        .where(RefundDetail.refund_id == row.id)
+        .order_by(RefundDetail.id)
+    )
+    about = AuditLog.subject_table == Refund.__tablename__, AuditLog.subject_id == row.id
+    return Whole(
+        line=_line(row),
+        owner_id=row.owner_id,
+        pieces=tuple(Piece(*piece) for piece in pieces),
+        asked_by=row.asked_by,
+        first_approver=row.first_approver,
+        handler=row.handler,
+        decision=row.decision,
+        decided_time=row.decided_time,
+        done_time=row.done_time,
+        is_of_lines=row.cause in OF_LINES,
+        takes_two=row.amount_fen > settings().refund_two_persons_fen,
+        persons=frozenset(found for found in (row.asked_by_id, row.first_approver_id) if found is not None),
+        history=session.scalars(select(AuditLog).where(*about).order_by(AuditLog.id)).all(),
+    )

@@ -1,0 +1,124 @@
+"""One box for everything that has a number or a name: exact values, found by their unique indexes (design 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, or_, select
+
+from shop.enums import StaffRole
+from shop.extensions import db
+from shop.models import (
+    Account,
+    Coupon,
+    CouponCode,
+    CouponRecord,
+    Order,
+    Payment,
+    Refund,
+    TransactionRecord,
+    Trouble,
+    Withdrawal,
+)
+from shop.rules import staff_rights
+from shop.rules.staff_rights import Task
+from shop.wording import mark as _
+
+LONGEST = 128
+MOST = 20  # of one kind
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One thing found: what kind it is (a text of the catalogue), what it is called, and its page."""
+
+    kind: str
+    name: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of thing is found, and by whom; ``query`` selects what it is called and what its page needs."""
+
+    title: str
+    task: Task
+    query: Callable[[str], Select[*tuple[Any, ...]]]
+    href: str  # "%s" is the second column
+
+
+def _orders(q: str) -> Select[*tuple[Any, ...]]:
+    return select(Order.order_number, Order.order_number).where(or_(Order.order_number == q, Order.payment_number == q))
+
+
+def _attempts(q: str) -> Select[*tuple[Any, ...]]:
+    asked = or_(Payment.out_trade_no == q, Payment.trade_no == q)
+    return select(Payment.out_trade_no, Order.order_number).join(Payment.order).where(asked)
+
+
+def _refunds(q: str) -> Select[*tuple[Any, ...]]:
+    return select(Refund.out_request_no, Refund.out_request_no).where(Refund.out_request_no == q)
+
+
+def _ledger(q: str) -> Select[*tuple[Any, ...]]:
+    row = TransactionRecord
+    return (
+        select(row.transaction_number, Order.order_number)
+        .join(Order, Order.id == row.order_id)
+        .where(row.transaction_number == q)
+    )
+
+
+def _buyers(q: str) -> Select[*tuple[Any, ...]]:
+    """By user name, or by the exact e-mail address or phone number, which the answer does not repeat."""
+    return select(Account.username, Account.username).where(
+        or_(Account.username == q, Account.email == q.lower(), Account.mobile == q)
+    )
+
+
+def _accounts(q: str) -> Select[*tuple[Any, ...]]:
+    return select(Account.username, Account.id).where(Account.username == q)
+
+
+def _records(q: str) -> Select[*tuple[Any, ...]]:
+    by_code = select(CouponCode.record_id).where(CouponCode.code == q)
+    return (
+        select(Coupon.name, Order.order_number)
+        .join(CouponRecord.coupon)
+        .join(Order, Order.id == CouponRecord.order_id)
+        .where(or_(CouponRecord.number == q, CouponRecord.id.in_(by_code)))
+    )
+
+
+def _withdrawals(q: str) -> Select[*tuple[Any, ...]]:
+    return select(Withdrawal.payment_number, Withdrawal.id).where(Withdrawal.payment_number == q)
+
+
+def _troubles(q: str) -> Select[*tuple[Any, ...]]:
+    asked = or_(Trouble.trade_no == q, Trouble.out_trade_no == q)
+    return select(Trouble.out_trade_no, Trouble.id).where(asked, Trouble.resolved_time.is_(None))
+
+
+KINDS = (
+    Kind(_("订单"), Task.ORDERS_READ, _orders, "/staff/orders/%s"),
+    Kind(_("付款"), Task.ORDERS_READ, _attempts, "/staff/orders/%s"),
+    Kind(_("退款"), Task.REFUND_PROPOSE, _refunds, "/staff/refunds/%s"),
+    Kind(_("贝里流水"), Task.ORDERS_READ, _ledger, "/staff/orders/%s"),
+    Kind(_("用掉的优惠券"), Task.ORDERS_READ, _records, "/staff/orders/%s"),
+    Kind(_("学员的订单"), Task.ORDERS_READ, _buyers, "/staff/orders?username=%s"),
+    Kind(_("提现"), Task.WITHDRAWALS, _withdrawals, "/staff/withdrawals/%s"),
+    Kind(_("待认领款项"), Task.MONEY_READ, _troubles, "/staff/money#trouble-%s"),
+    Kind(_("账户"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s"),
+)
+
+
+def find(q: str, roles: Set[StaffRole]) -> list[Hit]:
+    """What these roles may see of the things that are called exactly ``q``; one statement for each kind of thing."""
+    found = []
+    for kind in KINDS:
+        if staff_rights.may(roles, kind.task):
+            rows = db.session.execute(kind.query(q).limit(MOST))
+            found += [Hit(kind.title, str(name), kind.href % place) for name, place in rows]
+    return found

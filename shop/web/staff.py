@@ -1,0 +1,126 @@
+"""The doors of the staff area: who may pass, as whom they act, and whether they have just shown that it is they."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, flash, g, redirect, request, session, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
+from flask_login import current_user, login_required
+
+from shop import clock
+from shop.enums import StaffRole
+from shop.errors import StaffOnly
+from shop.extensions import db
+from shop.rules import staff_rights
+from shop.rules.staff_rights import Task
+from shop.services import clerks
+from shop.services.audit_log import Actor
+from shop.web import redirects
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CONFIRMED = "confirmed"  # in the session: when the second factor was last shown, seconds since 1970
+FRESH_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One entry of the staff menu."""
+
+    title: Any
+    href: str
+    task: Task
+
+
+MENU = (
+    Place(lazy_gettext("工作台"), "/staff/", Task.DESK),
+    Place(lazy_gettext("订单管理"), "/staff/orders", Task.ORDERS_READ),
+    Place(lazy_gettext("退款管理"), "/staff/refunds", Task.REFUND_PROPOSE),
+    Place(lazy_gettext("待认领款项"), "/staff/money", Task.MONEY_READ),
+    Place(lazy_gettext("对账"), "/staff/reconciliation", Task.MONEY_READ),
+    Place(lazy_gettext("提现管理"), "/staff/withdrawals", Task.WITHDRAWALS),
+    Place(lazy_gettext("账户管理"), "/staff/accounts", Task.ACCOUNTS),
+    Place(lazy_gettext("操作记录"), "/staff/audit-log", Task.AUDIT_LOG_MONEY),
+    Place(lazy_gettext("系统"), "/staff/system", Task.AUDIT_FINDINGS),
+)
+
+
+def roles() -> frozenset[StaffRole]:
+    """The roles of whoever asks, read once a request: a role withdrawn is gone with the next one (safety.md F66)."""
+    if "staff_roles" not in g:
+        g.staff_roles = clerks.roles_of(db.session(), current_user.id) if current_user.is_staff else frozenset()
+    found: frozenset[StaffRole] = g.staff_roles
+    return found
+
+
+def may(task: str) -> bool:
+    """For templates: whether this person may do the task of this name."""
+    return staff_rights.may(roles(), Task(task))
+
+
+def require(task: Task) -> None:
+    """Raises StaffOnly unless this person may do the task."""
+    if not staff_rights.may(roles(), task):
+        raise StaffOnly
+
+
+def staff_actor() -> Actor:
+    """Whoever is logged in, as the one who does something."""
+    return Actor(current_user.username, current_user.id)
+
+
+def staff_may(task: Task) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """For what staff with this right do: visitors are asked to log in, everybody else is refused (StaffOnly).
+
+    A session that never showed a second factor is asked for it, whatever way it came about.
+    """
+
+    def guard(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            require(task)
+            if CONFIRMED not in session:
+                return _ask_again()
+            return view(*args, **kwargs)
+
+        return login_required(guarded)
+
+    return guard
+
+
+def confirmed(view: Callable[P, R]) -> Callable[P, R]:
+    """For what moves money: whoever has not shown password and code for ten minutes does so first (safety.md 7.5.3)."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        age = clock.now().timestamp() - float(session.get(CONFIRMED, 0))
+        return view(*args, **kwargs) if 0 <= age <= FRESH_SECONDS else _ask_again()
+
+    return guarded
+
+
+def _ask_again() -> Any:
+    """To the page that asks; a form that was sent has done nothing and is sent again from its own page."""
+    back = request.full_path
+    if request.method not in ("GET", "HEAD"):
+        back = urlsplit(request.referrer or "").path
+        flash(_("为了安全，请先再次确认身份，然后重新提交。刚才的操作没有执行。"), "warning")
+    return redirect(url_for("second_factor.confirm", next=redirects.inside(back, "/staff/")), 303)
+
+
+def note_confirmation() -> None:
+    """This session has just shown its second factor."""
+    session[CONFIRMED] = clock.now().timestamp()
+
+
+def init_app(app: Flask) -> None:
+    @app.context_processor
+    def every_staff_page() -> dict[str, Any]:
+        return {"may": may, "staff_menu": MENU}

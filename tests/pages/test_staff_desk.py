@@ -1,0 +1,268 @@
+"""The desk finds what waits and leads to where it is mended; the search finds exact values; the audit log is sealed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from shop import clock
+from shop.enums import MailState, StaffRole, TroubleKind
+from shop.extensions import db, unit_of_work
+from shop.models import AuditLog, AuditRun, EnrolledCourse, JobRun, Mail, NightlyRun, OrderNote, Trouble
+from shop.services import withdrawals
+from shop.services.staff import desk
+from shop.web.staff import MENU
+from tests.builders import a_clerk, a_course, a_student
+from tests.cashier.parts import Cashier
+from tests.degrees import a_mentor
+from tests.person import Person
+from tests.purchases import saved
+from tests.refunding import asked, bought, lines_of
+from tests.statements import counted
+
+PHONE, EMAIL = "13912345678", "zqx.nami@example.com"
+
+
+def somebody(app: Flask, *roles: StaffRole) -> Person:
+    return Person(app).sign_in(a_clerk(*roles).username)
+
+
+def queues(answer: TestResponse) -> dict[str, tuple[str, int]]:
+    """What waits on the desk: where each queue leads, and how much."""
+    found = re.findall(r'href="([^"]+)" data-queue="([^"]+)"><strong class="queue__count">(\d+)<', answer.text)
+    return {key: (href, int(count)) for href, key, count in found}
+
+
+def test_every_place_of_the_menu_opens_for_whoever_sees_it(app: Flask) -> None:
+    for role in StaffRole:
+        person = somebody(app, role)
+        page = person.get("/staff/")
+        hrefs = re.findall(r'<a href="([^"]+)"', page.text.split('class="desk-nav"')[1].split("</nav>")[0])
+        assert hrefs and set(hrefs) <= {place.href for place in MENU}
+        for href in hrefs:
+            assert person.get(href).status_code == 200, (role.name, href)
+        for queue in desk.QUEUES:
+            assert person.get(queue.href).status_code in (200, 403), queue.key
+
+
+def test_money_that_waits_is_on_the_desk_and_one_click_away(app: Flask, alipay: Cashier) -> None:
+    finance = somebody(app, StaffRole.FINANCE)
+    assert queues(finance.get("/staff/")) == {}
+    student = a_student()
+    number = bought(alipay, student, [a_course(30_000), a_course(20_000)])
+    refund = asked(student, number, 0)
+    mentor = a_mentor(beli=500)
+    request = withdrawals.ask(mentor.id, 100, payee_account="a@example.com", payee_name="沈舟", now=clock.now())
+    odd = saved(Trouble(kind=TroubleKind.UNKNOWN_TRADE, out_trade_no="X", trade_no="T", amount_fen=1, found_by="bill"))
+    with unit_of_work() as session:
+        session.query(EnrolledCourse).filter_by(order_detail_id=lines_of(number)[1].id).delete()
+    found = queues(finance.get("/staff/"))
+    assert {key: count for key, (_href, count) in found.items()} == {
+        "refunds asked": 1,
+        "troubles": 1,
+        "undelivered": 1,
+        "withdrawals asked": 1,
+    }
+    shows = {
+        "refunds asked": refund,
+        "troubles": f'data-trouble="{odd.id}"',
+        "undelivered": number,
+        "withdrawals asked": f'data-withdrawal="{request.id}"',
+    }
+    for key, text in shows.items():
+        assert text in finance.get(found[key][0]).text, key
+
+
+def test_what_is_wrong_with_the_shop_itself_is_for_administrators(app: Flask) -> None:
+    admin, now = somebody(app, StaffRole.ADMIN), clock.now()
+    saved(JobRun(name="poll_payments", started_time=now, error="OSError"))
+    saved(JobRun(name="send_mail", started_time=now - timedelta(hours=2)))
+    saved(JobRun(name="reconcile", started_time=now))
+    saved(NightlyRun(night=date(2026, 11, 1), started_time=now - timedelta(hours=2)))
+    saved(AuditRun(started_time=now, seconds=1.0, checks=75, findings=[{"says": "a line too many"}], notices=[]))
+    letter = saved(Mail(address=EMAIL, subject="s", body="b", message_id="1", state=MailState.FAILED, error="550 no"))
+    found = {key: count for key, (_href, count) in queues(admin.get("/staff/")).items()}
+    assert found == {"findings": 1, "jobs": 2, "nights": 1, "letters": 1}
+    page = admin.get("/staff/system")
+    assert "poll_payments" in page.text and "a line too many" in page.text and "zq***@example.com" in page.text
+    assert EMAIL not in page.text
+    assert admin.post(f"/staff/system/letters/{letter.id}/sending", {"reason": ""}).status_code == 422
+    assert admin.post(f"/staff/system/letters/{letter.id}/sending", {"reason": "地址已改正"}).status_code == 303
+    assert "letters" not in queues(admin.get("/staff/"))
+    db.session.rollback()
+    row = db.session.get_one(Mail, letter.id)
+    assert (row.state, row.tries) == (MailState.WAITING, 0)
+    assert admin.post(f"/staff/system/letters/{letter.id}/delete", {"reason": "so"}).status_code == 404
+    finance = somebody(app, StaffRole.FINANCE)
+    assert set(queues(finance.get("/staff/"))) == {"findings"}
+    assert "poll_payments" not in finance.get("/staff/system").text
+
+
+def test_a_later_audit_without_findings_empties_the_queue(app: Flask) -> None:
+    admin, now = somebody(app, StaffRole.ADMIN), clock.now()
+    for findings in ([{"says": "broken"}], []):
+        saved(AuditRun(started_time=now, seconds=1.0, checks=75, findings=findings, notices=[]))
+    assert queues(admin.get("/staff/")) == {}
+
+
+def test_a_note_comes_up_on_its_day(app: Flask, alipay: Cashier) -> None:
+    service, author = somebody(app, StaffRole.SERVICE), a_clerk()
+    number = bought(alipay, a_student(), [a_course(30_000)])
+    today, order_id = clock.local_date(clock.now()), lines_of(number)[0].order_id
+    for day in (today, today + timedelta(days=1)):
+        saved(OrderNote(order_id=order_id, author_id=author.id, text="so", follow_up_date=day))
+    assert queues(service.get("/staff/")) == {"notes due": ("/staff/orders?trouble=3", 1)}
+
+
+def test_the_desk_asks_the_same_however_much_waits(app: Flask) -> None:
+    finance = somebody(app, StaffRole.FINANCE)
+    finance.get("/staff/")
+    with counted() as few:
+        finance.get("/staff/")
+    for number in range(5):
+        kind = TroubleKind.UNKNOWN_TRADE
+        saved(Trouble(kind=kind, out_trade_no=f"X{number}", trade_no="T", amount_fen=1, found_by="bill"))
+    with counted() as many:
+        finance.get("/staff/")
+    assert len(few) == len(many)
+
+
+# ---------------------------------------------------------------- the search
+
+
+def found_by(person: Person, q: object) -> str:
+    """Where a search that has one hit leads to."""
+    answer = person.post("/staff/search", {"q": q})
+    return answer.location if answer.status_code == 303 else ""
+
+
+def test_every_number_leads_to_its_page(app: Flask, alipay: Cashier) -> None:
+    student = a_student(beli=50, username="nami", mobile=PHONE)
+    number = bought(alipay, student, [a_course(30_000)], beli=50)
+    refund = asked(student, number)
+    finance = somebody(app, StaffRole.FINANCE)
+    ledger = db.session.scalar(sa.text("SELECT transaction_number FROM transaction_record WHERE order_id IS NOT NULL"))
+    trade = db.session.scalar(sa.text("SELECT trade_no FROM payment WHERE trade_no IS NOT NULL"))
+    page = f"/staff/orders/{number}"
+    cases = {number: page, f"{number}01": page, ledger: page, refund: f"/staff/refunds/{refund}"}
+    for q, href in cases.items():
+        assert found_by(finance, q) == href, q
+    assert number in finance.post("/staff/search", {"q": trade}).text or found_by(finance, trade) == page
+    for q in ("nami", PHONE, student.email):
+        assert found_by(finance, q) == "/staff/orders?username=nami", q
+    assert found_by(somebody(app, StaffRole.ADMIN), "nami") == f"/staff/accounts/{student.id}"
+    nothing = somebody(app, StaffRole.OPERATIONS).post("/staff/search", {"q": number})
+    assert nothing.status_code == 200 and page not in nothing.text
+
+
+@pytest.mark.parametrize("q", ["", " ", "\x00", "x" * 129, "%", "_", "' OR 1=1 --", "\ud800"], ids=repr)
+def test_a_search_for_nothing_finds_nothing(app: Flask, q: str) -> None:
+    a_student(username="nami")
+    answer = somebody(app, StaffRole.FINANCE).post("/staff/search", {"q": q.encode("utf-8", "surrogatepass")})
+    assert answer.status_code in (200, 422)
+    assert "nami" not in answer.text
+
+
+def test_what_was_searched_for_is_in_no_address_and_no_log(app: Flask, capfd: pytest.CaptureFixture[str]) -> None:
+    a_student(username="nami", mobile=PHONE)
+    answer = somebody(app, StaffRole.FINANCE).post("/staff/search", {"q": PHONE})
+    assert PHONE not in answer.location
+    assert PHONE not in "".join(capfd.readouterr())
+
+
+# ---------------------------------------------------------------- the audit log
+
+
+def some_rows() -> None:
+    with unit_of_work() as session:
+        for number in range(60):
+            table = "refund" if number % 2 else "account"
+            session.add(
+                AuditLog(
+                    actor="anna" if number < 30 else "bert",
+                    action=f"{table} change",
+                    subject_table=table,
+                    subject_id=number,
+                    before={"state": 0},
+                    after={"state": 1, "name": "=1+1"},
+                    reason=f"because of {number}",
+                    date=clock.now() - timedelta(days=number // 30),
+                )
+            )
+
+
+def shown(answer: TestResponse) -> int:
+    assert answer.status_code == 200
+    return len(re.findall(r"data-audit=", answer.text))
+
+
+def test_the_log_is_searched_by_who_what_when_and_why(app: Flask) -> None:
+    admin = somebody(app, StaffRole.ADMIN)
+    some_rows()
+    today = clock.local_date(clock.now())
+    cases: dict[str, int] = {
+        "": 50,
+        "actor=anna": 30,
+        "action=refund": 30,
+        "subject_id=7": 1,
+        "text=of+7": 1,
+        "text=%25": 0,
+        f"since={today}": 30,
+        f"until={today - timedelta(days=1)}": 30,
+        "actor=anna&action=refund": 15,
+    }
+    for query, count in cases.items():
+        assert shown(admin.get(f"/staff/audit-log?{query}")) == count, query
+    page = admin.get("/staff/audit-log?subject_id=7").text
+    assert "<del>0</del>" in page and "because of 7" in page
+    more = re.search(r'rel="next" href="([^"]+)"', admin.get("/staff/audit-log").text)
+    assert more is not None and shown(admin.get(more[1])) == 10
+
+
+def test_finance_reads_of_money_alone(app: Flask) -> None:
+    finance = somebody(app, StaffRole.FINANCE)
+    some_rows()
+    assert shown(finance.get("/staff/audit-log")) == 30
+    assert shown(finance.get("/staff/audit-log?action=account")) == 0
+    rows = list(csv.reader(io.StringIO(finance.get("/staff/audit-log.csv", buffered=True).text)))
+    assert len(rows) == 31 and {row[3].split()[0] for row in rows[1:]} == {"refund"}
+
+
+@pytest.mark.parametrize(
+    "bad", ["\x00", "x" * 10_000, "２", "-1", "9" * 30, "2026-02-30"], ids=lambda bad: repr(bad[:6])
+)
+def test_hostile_filters_are_told(app: Flask, bad: str) -> None:
+    admin = somebody(app, StaffRole.ADMIN)
+    for name in ("actor", "action", "subject_id", "text", "since", "until"):
+        for path in ("/staff/audit-log", "/staff/audit-log.csv"):
+            assert admin.get(path, query_string={name: bad}, buffered=True).status_code in (200, 422), name
+    assert admin.get("/staff/audit-log", query_string={"after": bad}).status_code == 404
+
+
+def change(statement: str) -> Any:
+    with unit_of_work() as session:
+        session.execute(sa.text(statement))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit_log SET reason = 'no'", "DELETE FROM audit_log"])
+def test_nobody_changes_a_row_of_the_log(app: Flask, statement: str) -> None:
+    some_rows()
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+        change(statement)
+    db.session.rollback()
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(AuditLog).where(AuditLog.reason != "no")) == 60
+
+
+@pytest.mark.only_on("postgresql")
+def test_nobody_empties_the_log(app: Flask) -> None:
+    some_rows()
+    with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+        change("TRUNCATE audit_log CASCADE")

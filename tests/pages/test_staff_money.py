@@ -1,0 +1,304 @@
+"""Refunds, withdrawals and money without a home, as finance decides about them in a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from shop.enums import RefundState, StaffRole, TransactionType, WithdrawalState
+from shop.extensions import db, unit_of_work
+from shop.models import Account, AuditLog, StaffMember, TransactionRecord, Trouble, Withdrawal
+from shop.services import attempts, payment, withdrawals
+from tests.audit import assert_audit_clean
+from tests.builders import a_clerk, a_course, a_student
+from tests.cashier.parts import Cashier, fetch
+from tests.degrees import a_mentor
+from tests.person import Person
+from tests.refunding import asked, bought, placed, the_refund
+from tests.statements import counted
+
+PAYEE = "zqx.payee@example.com"
+HOSTILE = ("", " ", "\x00", "x" * 256, "\ud800" * 300)
+
+
+@pytest.fixture(autouse=True)
+def _audited(app: Flask) -> Iterator[None]:
+    yield
+    assert_audit_clean()
+
+
+def finance(app: Flask) -> Person:
+    return Person(app).sign_in(a_clerk(StaffRole.FINANCE).username)
+
+
+def rows(model: type) -> int:
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def a_withdrawal(amount: int = 100) -> Withdrawal:
+    from shop import clock
+
+    mentor = a_mentor(beli=500)
+    return withdrawals.ask(mentor.id, amount, payee_account=PAYEE, payee_name="卡纳里", now=clock.now())
+
+
+def state_of(withdrawal: Withdrawal) -> WithdrawalState:
+    db.session.rollback()
+    return db.session.get_one(Withdrawal, withdrawal.id).state
+
+
+# ---------------------------------------------------------------- refunds
+
+
+def test_a_request_is_found_read_and_approved(app: Flask, alipay: Cashier) -> None:
+    student, first, second = a_student(), a_course(30_000), a_course(20_000)
+    number = bought(alipay, student, [first, second], beli=0)
+    refund = asked(student, number, 0)
+    clerk = finance(app)
+    listed = clerk.get("/staff/refunds")
+    assert refund in listed.text and "300.00" in listed.text and "200.00" not in listed.text
+    page = clerk.get(f"/staff/refunds/{refund}")
+    assert "同意退款 300.00 元" in page.text and first.name in page.text and second.name not in page.text
+    done = clerk.follow(clerk.post(f"/staff/refunds/{refund}/approval", {"reason": "属实"}))
+    assert "退款已完成：300.00 元已原路退回" in done.text
+    assert the_refund(refund).state is RefundState.DONE
+    assert refund not in clerk.get("/staff/refunds").text
+    assert refund in clerk.get("/staff/refunds?queue=4").text
+    row = db.session.scalars(select(AuditLog).where(AuditLog.action == "refund approve")).one()
+    assert row.reason == "属实" and row.account_id is not None
+
+
+def test_a_large_one_goes_from_queue_to_queue_and_to_another_person(app: Flask, alipay: Cashier) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(600_000)])
+    refund = asked(student, number)
+    anna, bert = finance(app), finance(app)
+    page = anna.get(f"/staff/refunds/{refund}")
+    assert "还要另一位财务同事同意" in page.text
+    told = anna.follow(anna.post(f"/staff/refunds/{refund}/approval", {"reason": "属实"}))
+    assert "还需要另一位财务同事同意" in told.text
+    assert f"/staff/refunds/{refund}/approval" not in told.text  # the button is for somebody else
+    again = anna.post(f"/staff/refunds/{refund}/approval", {"reason": "属实"})
+    assert (again.status_code, "另一位同事" in again.text) == (409, True)
+    assert refund not in bert.get("/staff/refunds").text
+    assert refund in bert.get("/staff/refunds?queue=1").text
+    bert.follow(bert.post(f"/staff/refunds/{refund}/approval", {"reason": "核对过"}))
+    assert the_refund(refund).state is RefundState.DONE
+
+
+def test_the_second_of_two_clerks_is_told(app: Flask, alipay: Cashier) -> None:
+    student = a_student()
+    refund = asked(student, bought(alipay, student, [a_course(30_000)]))
+    anna, bert = finance(app), finance(app)
+    bert.get(f"/staff/refunds/{refund}")
+    anna.post(f"/staff/refunds/{refund}/refusal", {"reason": "已学完"})
+    late = bert.post(f"/staff/refunds/{refund}/approval", {"reason": "属实"})
+    assert (late.status_code, "刚刚已被处理" in late.text, "已拒绝" in late.text) == (409, True, True)
+    assert the_refund(refund).state is RefundState.REFUSED
+
+
+def test_a_failed_one_is_sent_again_from_its_page(app: Flask, alipay: Cashier) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(30_000)])
+    refund = asked(student, number)
+    alipay.fault("refund_refused", out_trade_no=f"{number}01", times=1)
+    clerk = finance(app)
+    told = clerk.follow(clerk.post(f"/staff/refunds/{refund}/approval", {"reason": "属实"}))
+    assert "支付宝拒绝了这笔退款" in told.text and "ACQ.SELLER_BALANCE_NOT_ENOUGH" in told.text
+    assert refund in clerk.get("/staff/refunds?queue=2").text
+    alipay.move_clock(4)
+    done = clerk.follow(clerk.post(f"/staff/refunds/{refund}/retry", {"reason": "余额已补"}))
+    assert "退款已完成" in done.text
+    assert the_refund(refund).state is RefundState.DONE
+
+
+@pytest.mark.parametrize("reason", HOSTILE, ids=lambda reason: repr(reason[:4]))
+def test_a_decision_without_a_reason_changes_nothing(app: Flask, alipay: Cashier, reason: str) -> None:
+    student = a_student()
+    refund = asked(student, bought(alipay, student, [a_course(30_000)]))
+    clerk, before = finance(app), rows(AuditLog)
+    for step in ("approval", "refusal", "retry"):
+        answer = clerk.post(f"/staff/refunds/{refund}/{step}", {"reason": reason.encode("utf-8", "surrogatepass")})
+        assert answer.status_code == 422, step
+    assert (the_refund(refund).state, rows(AuditLog)) == (RefundState.REQUESTED, before)
+
+
+@pytest.mark.parametrize("number", ["%00", "R1", "x" * 65, "%EF%BC%91", "../refunds"])
+def test_a_number_that_is_none_is_not_found(app: Flask, number: str) -> None:
+    clerk = finance(app)
+    assert clerk.get(f"/staff/refunds/{number}").status_code in (404, 200 if number == "../refunds" else 404)
+    assert clerk.post(f"/staff/refunds/{number}/approval", {"reason": "so"}).status_code in (404, 405)
+    assert clerk.get("/staff/refunds?queue=9").status_code == 422
+    assert clerk.get("/staff/refunds?after=x").status_code == 404
+
+
+def test_the_list_asks_the_same_for_one_and_for_many(app: Flask, alipay: Cashier) -> None:
+    clerk, student = finance(app), a_student()
+    asked(student, bought(alipay, student, [a_course(30_000)]))
+    clerk.get("/staff/refunds")
+    with counted() as few:
+        clerk.get("/staff/refunds")
+    for _more in range(3):
+        other = a_student()
+        asked(other, bought(alipay, other, [a_course(30_000)]))
+    with counted() as many:
+        assert clerk.get("/staff/refunds").text.count("data-refund=") == 4
+    assert len(many) == len(few)
+
+
+# ---------------------------------------------------------------- withdrawals
+
+
+def test_a_withdrawal_takes_two_and_its_payee_a_reason(app: Flask) -> None:
+    request = a_withdrawal()
+    anna, bert = finance(app), finance(app)
+    here = f"/staff/withdrawals/{request.id}"
+    for path in ("/staff/withdrawals", here):
+        page = anna.get(path)
+        assert "zq***@example.com" in page.text and PAYEE not in page.text and "卡纳里" not in page.text
+    assert anna.post(f"{here}/payee", {"reason": ""}).status_code == 422
+    shown = anna.post(f"{here}/payee", {"reason": "核对收款人"})
+    assert PAYEE in shown.text and "卡纳里" in shown.text
+    assert PAYEE not in anna.get(here).text
+    anna.follow(anna.post(f"{here}/approval", {"reason": "无误"}))
+    own = anna.post(f"{here}/payment", {"payment_number": "T20261124"})
+    assert (own.status_code, "由两个人完成" in own.text) == (409, True)
+    assert state_of(request) is WithdrawalState.APPROVED
+    bert.follow(bert.post(f"{here}/payment", {"payment_number": "T20261124"}))
+    assert state_of(request) is WithdrawalState.PAID
+    log = [(row.action, row.reason) for row in db.session.scalars(select(AuditLog).order_by(AuditLog.id))]
+    assert log == [("withdrawal look", "核对收款人"), ("withdrawal approve", "无误"), ("withdrawal pay", "")]
+    assert not any(PAYEE in str((row.before, row.after, row.reason)) for row in db.session.scalars(select(AuditLog)))
+    assert bert.post(f"{here}/payee", {"reason": "看看"}).status_code == 404  # nothing is left to pay
+
+
+def test_a_refusal_gives_the_beli_back_and_the_second_clerk_is_told(app: Flask) -> None:
+    request = a_withdrawal()
+    anna, bert = finance(app), finance(app)
+    here = f"/staff/withdrawals/{request.id}"
+    anna.post(f"{here}/refusal", {"reason": "账号不符"})
+    late = bert.post(f"{here}/approval", {"reason": "无误"})
+    assert (late.status_code, "刚刚已被处理" in late.text) == (409, True)
+    back = select(func.count()).where(TransactionRecord.transaction_type == TransactionType.REFUND)
+    db.session.rollback()
+    assert db.session.scalar(back) == 1
+
+
+@pytest.mark.parametrize("number", ["", "a b", "１２", "\x00", "x" * 65])
+def test_a_payment_number_that_is_none_is_refused_at_its_field(app: Flask, number: str) -> None:
+    request = a_withdrawal()
+    anna, bert = finance(app), finance(app)
+    here = f"/staff/withdrawals/{request.id}"
+    anna.post(f"{here}/approval", {"reason": "无误"})
+    assert bert.post(f"{here}/payment", {"payment_number": number}).status_code == 422
+    assert state_of(request) is WithdrawalState.APPROVED
+
+
+def test_one_transfer_pays_one_withdrawal(app: Flask) -> None:
+    first, second = a_withdrawal(), a_withdrawal()
+    anna, bert = finance(app), finance(app)
+    for request in (first, second):
+        anna.post(f"/staff/withdrawals/{request.id}/approval", {"reason": "无误"})
+    bert.post(f"/staff/withdrawals/{first.id}/payment", {"payment_number": "T1"})
+    answer = bert.post(f"/staff/withdrawals/{second.id}/payment", {"payment_number": "T1"})
+    assert (answer.status_code, "已经记在另一笔提现上" in answer.text) == (409, True)
+
+
+# ---------------------------------------------------------------- money without a home
+
+
+def test_a_wrong_amount_is_listed_taken_and_sent_back(app: Flask, alipay: Cashier) -> None:
+    number = placed(a_student(), [a_course(30_000)])
+    alipay.fault("notify_lost", out_trade_no=f"{number}01", times=None)
+    fetch(attempts.pay_url(number) or "")
+    alipay.control("pay", {"out_trade_no": f"{number}01", "amount": "0.01"})
+    assert payment.ask(f"{number}01") is payment.Answer.MISFIT
+    db.session.rollback()
+    trouble = db.session.scalars(select(Trouble)).one()
+    clerk = finance(app)
+    page = clerk.get("/staff/money")
+    assert f'data-trouble="{trouble.id}"' in page.text and number in page.text
+    mine = clerk.follow(clerk.post(f"/staff/money/{trouble.id}/owner"))
+    assert "已由您负责" in mine.text
+    done = clerk.follow(clerk.post(f"/staff/money/{trouble.id}/refund", {"reason": "金额不符"}))
+    assert "已原路退回" in done.text
+
+
+def test_an_unknown_trade_is_closed_with_its_reason(app: Flask) -> None:
+    from shop.enums import TroubleKind
+    from tests.purchases import saved
+
+    trouble = saved(
+        Trouble(kind=TroubleKind.UNKNOWN_TRADE, out_trade_no="X1", trade_no="T1", amount_fen=100, found_by="bill")
+    )
+    clerk = finance(app)
+    assert clerk.post(f"/staff/money/{trouble.id}/refund", {"reason": "退回"}).status_code == 409
+    assert clerk.post(f"/staff/money/{trouble.id}/closing", {"reason": ""}).status_code == 422
+    page = clerk.follow(clerk.post(f"/staff/money/{trouble.id}/closing", {"reason": "线下已退"}))
+    assert "已结案 1 条" in page.text and "data-trouble" not in page.text
+    db.session.rollback()
+    row = db.session.get_one(Trouble, trouble.id)
+    assert (row.resolution, row.handler_id is not None) == ("线下已退", True)
+    assert clerk.post(f"/staff/money/{trouble.id}/closing", {"reason": "再次"}).status_code == 404
+
+
+def test_there_is_no_way_to_mark_an_order_paid(app: Flask) -> None:
+    """The address does not exist, for nobody; what exists asks Alipay."""
+    words = re.compile(r"/staff/orders/<[^>]+>/(paid|payment|status|delivery)")
+    assert [rule.rule for rule in app.url_map.iter_rules() if words.search(rule.rule)] == []
+
+
+def test_a_day_is_compared_again_and_a_difference_has_an_owner(app: Flask) -> None:
+    from shop.enums import DifferenceKind
+    from shop.models import Reconciliation, ReconciliationDifference
+    from tests.purchases import saved
+    from tests.staff_rights.money import DAY
+
+    sums = {"payments": 1, "paid_fen": 100, "refunds": 0, "refunded_fen": 0}
+    found = ReconciliationDifference(
+        kind=DifferenceKind.FOOTER, out_trade_no="", trade_no="", bill_fen=100, shop_fen=0, note=""
+    )
+    row = saved(
+        Reconciliation(bill_date=DAY, summary={"bill": sums, "shop": sums, "healed": 0, "open": 1}, differences=[found])
+    )
+    number = row.differences[0].id
+    clerk = finance(app)
+    assert 'data-day="2026-11-01"' in clerk.get("/staff/reconciliation").text
+    here = f"/staff/reconciliation/{DAY:%Y-%m-%d}"
+    clerk.follow(clerk.post(f"/staff/reconciliation/differences/{number}/owner"))
+    assert clerk.post(f"/staff/reconciliation/differences/{number}/resolution", {"reason": " "}).status_code == 422
+    page = clerk.follow(
+        clerk.post(f"/staff/reconciliation/differences/{number}/resolution", {"reason": "支付宝次日更正"})
+    )
+    assert page.request.path == here and "支付宝次日更正" in page.text
+    assert clerk.post(f"/staff/reconciliation/differences/{number}/owner").status_code == 404
+    for day in ("2026-02-30", "2026-1-1", "２０２６-1-1", "x" * 10, "9999-12-31"):
+        assert clerk.get(f"/staff/reconciliation/{day}").status_code == 404, day
+
+
+def test_those_who_only_look_get_no_buttons(app: Flask, alipay: Cashier) -> None:
+    student = a_student()
+    refund = asked(student, bought(alipay, student, [a_course(30_000)]))
+    service = Person(app).sign_in(a_clerk(StaffRole.SERVICE).username)
+    page = service.get(f"/staff/refunds/{refund}")
+    assert page.status_code == 200 and "/approval" not in page.text and "/refusal" not in page.text
+    assert "/closing" not in service.get("/staff/money").text
+
+
+def test_who_is_asked_about_is_who_the_order_belongs_to(app: Flask, alipay: Cashier) -> None:
+    """Nobody decides about their own order on the page either."""
+    student = a_student()
+    number = bought(alipay, student, [a_course(30_000)])
+    refund = asked(student, number)
+    with unit_of_work() as session:
+        session.get_one(Account, student.id).is_staff = True
+        session.add(StaffMember(account_id=student.id, role=StaffRole.FINANCE))
+    own = Person(app).sign_in(student.username)
+    assert "请让另一位同事处理" in own.get(f"/staff/refunds/{refund}").text
+    assert own.post(f"/staff/refunds/{refund}/approval", {"reason": "给自己"}).status_code == 403
+    assert the_refund(refund).state is RefundState.REQUESTED

@@ -1,0 +1,7 @@
+"""The lines of the staff areas, a file for each; ``tests/rights.py`` reads them all."""
+
+from __future__ import annotations
+
+from tests.staff_rights import accounts, desk, money, orders
+
+AREAS = (accounts, desk, money, orders)
