@@ -386,6 +386,14 @@ class GiftState(Choice):
     REFUSED = 2, _("已驳回")
 
 
+class VisitStep(Choice):
+    """What people do on their way to a purchase, and after it."""
+
+    CART = 0, _("加入购物车")
+    SETTLEMENT = 1, _("进入结算")
+    LEARNING = 2, _("学习")
+
+
 class Purse(Choice):
     """Whose money of an enrolment: what it earns the student, or the fee of its mentor."""
 

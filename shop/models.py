@@ -65,6 +65,7 @@ from shop.enums import (
     TransactionType,
     TroubleKind,
     ValidPeriod,
+    VisitStep,
     WithdrawalState,
     WorkExperience,
 )
@@ -297,7 +298,11 @@ class Product(Model):
     """What a plan, a coupon, a cart line and an order line point at: a course or a degree, never a loose pair."""
 
     __tablename__ = "product"
-    __table_args__: tuple[Any, ...] = (UniqueConstraint("kind", "name"), Index(None, "kind", "status"))
+    __table_args__: tuple[Any, ...] = (
+        UniqueConstraint("kind", "name"),
+        CheckConstraint("status = 1 OR published_time IS NOT NULL", name="shown_is_published"),
+        Index(None, "kind", "status"),
+    )
     __mapper_args__ = {"polymorphic_on": "kind"}
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -305,6 +310,7 @@ class Product(Model):
     name: Mapped[str] = mapped_column(String(128))
     brief: Mapped[str] = mapped_column(Text)
     status: Mapped[ProductStatus] = mapped_column(EnumNumber(ProductStatus), default=ProductStatus.ON_SALE)
+    published_time: Mapped[datetime | None] = mapped_column(Instant, default=now)  # none: a draft, never shown yet
 
     policies: Mapped[list[PricePolicy]] = relationship(
         back_populates="product", order_by="PricePolicy.valid_period", cascade="all, delete-orphan"
@@ -540,6 +546,7 @@ class Coupon(Model):
             name="minimum_by_type",
         ),
         CheckConstraint("claimed >= 0 AND claimed <= quantity", name="claims_within_quantity"),
+        CheckConstraint("NOT enabled OR published_time IS NOT NULL", name="enabled_is_published"),
         Index(None, "is_public", "open_date", "close_date"),
     )
 
@@ -560,6 +567,7 @@ class Coupon(Model):
     coupon_valid_days: Mapped[int | None]
     is_public: Mapped[bool] = mapped_column(default=True)  # claimed by anybody; else by code or given
     enabled: Mapped[bool] = mapped_column(default=True)
+    published_time: Mapped[datetime | None] = mapped_column(Instant, default=now)  # none: a draft
     date: Mapped[datetime] = mapped_column(Instant, default=now)
 
     product: Mapped[Product | None] = relationship()
@@ -607,6 +615,7 @@ class CouponCode(Model):
     coupon_id: Mapped[int] = mapped_column(key("coupon.id"), index=True)
     account_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)
     record_id: Mapped[int | None] = mapped_column(key("coupon_record.id"), unique=True)
+    created_time: Mapped[datetime] = mapped_column(Instant, default=now)
 
 
 # ---------------------------------------------------------------- orders and money
@@ -980,6 +989,31 @@ class AuditLog(Model):
     after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(String(255), default="")
     date: Mapped[datetime] = mapped_column(Instant, default=now, index=True)
+
+
+class DataExport(Model):
+    """A person's own data to take along (safety.md 7.3): a link that works once, for a day."""
+
+    __tablename__ = "data_export"
+    __table_args__ = (CheckConstraint("expires_at > created_time", name="expires_later"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(key("account.id"), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)  # of the token in the link
+    created_time: Mapped[datetime] = mapped_column(Instant, default=now)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    used_time: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class VisitCount(Model):
+    """How many different people took one step of a visit on one Shanghai day; a number, and nothing about anybody."""
+
+    __tablename__ = "visit_count"
+    __table_args__ = (CheckConstraint("people >= 0", name="people_not_negative"),)
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    step: Mapped[VisitStep] = mapped_column(EnumNumber(VisitStep), primary_key=True)
+    people: Mapped[int] = mapped_column(default=0)
 
 
 class Reconciliation(Model):

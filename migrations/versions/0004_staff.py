@@ -1,5 +1,5 @@
 """Staff: roles, a second factor, two persons for large refunds, gifts by hand, notes on orders, people who are deleted;
-and an audit log that nobody can change."""
+their data to take along, visits by step, drafts; and an audit log that nobody can change."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,7 @@ depends_on = None
 FIRST_ADMINS = """
 INSERT INTO staff_role (account_id, role, granted_time) SELECT id, 4, CURRENT_TIMESTAMP FROM account WHERE is_staff
 """
+PUBLISHED_SINCE = {"product": "CURRENT_TIMESTAMP", "coupon": "date"}
 REFUSE_ON_SQLITE = """
 CREATE TRIGGER audit_log_no_{verb} BEFORE {verb} ON audit_log BEGIN SELECT RAISE(ABORT, 'audit_log is append-only'); END
 """
@@ -155,12 +156,63 @@ def upgrade() -> None:
         batch_op.create_unique_constraint(batch_op.f('uq_transaction_record_gift_id'), ['gift_id'])
         batch_op.create_foreign_key(batch_op.f('fk_transaction_record_gift_id'), 'gift', ['gift_id'], ['id'])
 
+    op.create_table('visit_count',
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('step', sa.SmallInteger(), nullable=False),
+    sa.Column('people', sa.Integer(), nullable=False),
+    sa.CheckConstraint('"step" IN (0, 1, 2)', name=op.f('ck_visit_count_step_choice')),
+    sa.CheckConstraint('people >= 0', name=op.f('ck_visit_count_people_not_negative')),
+    sa.PrimaryKeyConstraint('day', 'step', name=op.f('pk_visit_count'))
+    )
+    op.create_table('data_export',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('account_id', sa.Integer(), nullable=False),
+    sa.Column('digest', sa.String(length=64), nullable=False),
+    sa.Column('created_time', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('used_time', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint('expires_at > created_time', name=op.f('ck_data_export_expires_later')),
+    sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_data_export_account_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_data_export')),
+    sa.UniqueConstraint('digest', name=op.f('uq_data_export_digest'))
+    )
+    with op.batch_alter_table('data_export', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_data_export_account_id'), ['account_id'], unique=False)
+
+    # What there is has been published; drafts come with this version.
+    for table, since in PUBLISHED_SINCE.items():
+        with op.batch_alter_table(table, schema=None) as batch_op:
+            batch_op.add_column(sa.Column('published_time', sa.DateTime(timezone=True), nullable=True))
+        op.execute(f"UPDATE {table} SET published_time = {since}")
+    with op.batch_alter_table('product', schema=None) as batch_op:
+        batch_op.create_check_constraint(batch_op.f('ck_product_shown_is_published'), 'status = 1 OR published_time IS NOT NULL')
+    with op.batch_alter_table('coupon', schema=None) as batch_op:
+        batch_op.create_check_constraint(batch_op.f('ck_coupon_enabled_is_published'), 'NOT enabled OR published_time IS NOT NULL')
+    with op.batch_alter_table('coupon_code', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('created_time', sa.DateTime(timezone=True), nullable=True))
+    op.execute("UPDATE coupon_code SET created_time = CURRENT_TIMESTAMP")
+    with op.batch_alter_table('coupon_code', schema=None) as batch_op:
+        batch_op.alter_column('created_time', existing_type=sa.DateTime(timezone=True), nullable=False)
+
     op.execute(FIRST_ADMINS)
     _seal_audit_log()
 
 
 def downgrade() -> None:
     _unseal_audit_log()
+    with op.batch_alter_table('coupon_code', schema=None) as batch_op:
+        batch_op.drop_column('created_time')
+
+    for table, check in (('product', 'shown_is_published'), ('coupon', 'enabled_is_published')):
+        with op.batch_alter_table(table, schema=None) as batch_op:
+            batch_op.drop_constraint(batch_op.f(f'ck_{table}_{check}'), type_='check')
+            batch_op.drop_column('published_time')
+
+    with op.batch_alter_table('data_export', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_data_export_account_id'))
+
+    op.drop_table('data_export')
+    op.drop_table('visit_count')
     with op.batch_alter_table('transaction_record', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('fk_transaction_record_gift_id'), type_='foreignkey')
         batch_op.drop_constraint(batch_op.f('uq_transaction_record_gift_id'), type_='unique')
