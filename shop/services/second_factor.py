@@ -70,9 +70,7 @@ def enrol(account_id: int, secret: str, code: str, now: datetime) -> list[str]:
 
 def _new_recovery_codes(session: Session, account_id: int) -> list[str]:
     session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account_id))
-    codes = [
-        "".join(secrets.choice(ALPHABET) for _letter in range(RECOVERY_LETTERS)) for _code in range(RECOVERY_CODES)
-    ]
+    codes = [_letters() for _code in range(RECOVERY_CODES)]
     session.add_all(RecoveryCode(account_id=account_id, digest=_digest(account_id, code)) for code in codes)
     return ["-".join(code[start : start + 4] for start in range(0, RECOVERY_LETTERS, 4)) for code in codes]
 
