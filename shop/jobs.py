@@ -1,4 +1,4 @@
-"""What runs without anybody asking, and when: the one place that knows the schedule.
+"""When what runs without anybody asking: the one place that knows the schedule; what runs is ``services.job_list``.
 
 ``python -m huey.bin.huey_consumer shop.jobs.huey`` runs it; further consumers take ``--no-periodic``. Every job does a
 bounded part of what is due, and may run twice and on two machines at once: the rows it works on decide what is left.
@@ -16,22 +16,10 @@ from huey.api import Huey
 from huey.serializer import SignedSerializer
 from sqlalchemy.engine import make_url
 
-from shop import clock, create_app
+from shop import create_app
 from shop.config import Settings
-from shop.services import (
-    coupons,
-    enrolments,
-    job_runs,
-    mail,
-    nightly,
-    orders,
-    polling,
-    reconciliation,
-    refunds,
-    reminders,
-    troubles,
-    uploads,
-)
+from shop.services import job_runs
+from shop.services.job_list import BY_DAY, JOBS
 from shop.services.job_runs import Counts
 
 When = Callable[[datetime], bool]
@@ -65,21 +53,20 @@ def hourly(minute: int) -> When:
 
 
 EACH_MINUTE = crontab()
-BY_DAY = crontab(minute="30", hour="1-12")  # 9:30 to 20:30 in Shanghai: nobody is reminded at night
-SCHEDULE: tuple[tuple[str, When, Callable[[], Counts]], ...] = (
-    ("expire_orders", EACH_MINUTE, orders.expire_due),
-    ("poll_payments", EACH_MINUTE, polling.poll_due),
-    ("send_refunds", EACH_MINUTE, refunds.send_due),
-    ("send_mail", EACH_MINUTE, mail.send_due),
-    ("nightly", hourly(0), nightly.run_due),  # at 02:00 in Shanghai; in the other hours for a night that was missed
-    ("expire_coupons", hourly(10), lambda: coupons.expire_due(clock.now())),
-    ("expire_courses", hourly(20), lambda: enrolments.expire_due(clock.now())),
-    ("remind_of_coupons", BY_DAY, lambda: reminders.of_coupons(clock.now())),
-    ("remind_of_courses", BY_DAY, lambda: reminders.of_courses(clock.now())),
-    ("close_troubles", hourly(30), troubles.close_found),
-    ("sweep_uploads", hourly(50), lambda: uploads.sweep_orphans(clock.now())),
-    ("reconcile", hourly(40), lambda: reconciliation.reconcile_due(clock.now())),  # it knows when a bill is ready
-)
+DAYTIME = crontab(minute="30", hour="1-12")  # 9:30 to 20:30 in Shanghai: nobody is reminded at night
+SCHEDULE: dict[str, When] = {
+    "expire_orders": EACH_MINUTE,
+    "poll_payments": EACH_MINUTE,
+    "send_refunds": EACH_MINUTE,
+    "send_mail": EACH_MINUTE,
+    "nightly": hourly(0),  # at 02:00 in Shanghai; in the other hours for a night that was missed
+    "expire_coupons": hourly(10),
+    "expire_courses": hourly(20),
+    "close_troubles": hourly(30),
+    "sweep_uploads": hourly(50),
+    "reconcile": hourly(40),  # it knows when a bill is ready
+    **dict.fromkeys(BY_DAY, DAYTIME),
+}
 
 
 def _schedule(name: str, when: When, job: Callable[[], Counts]) -> None:
@@ -98,5 +85,5 @@ def _schedule(name: str, when: When, job: Callable[[], Counts]) -> None:
             at_work.release()
 
 
-for line in SCHEDULE:
-    _schedule(*line)
+for job_name, due in SCHEDULE.items():
+    _schedule(job_name, due, JOBS[job_name])

@@ -33,7 +33,9 @@ def record(
     after: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> None:
-    """Add one row about ``subject`` (which has its id) in the caller's transaction; ``action`` is "table verb".
+    """Add one row about ``subject`` in the caller's transaction; ``action`` is "table verb".
+
+    The subject has its id; a job, which has a name alone, goes by 0 and is named in ``after``.
 
     ``before`` and ``after`` hold what changed, as JSON keeps it, and never sensitive data (safety.md 7).
     """
@@ -43,7 +45,7 @@ def record(
             actor=actor.name,
             action=action,
             subject_table=subject.__tablename__,
-            subject_id=subject.id,  # type: ignore[attr-defined]
+            subject_id=getattr(subject, "id", 0),
             before=dict(before) if before is not None else None,
             after=dict(after) if after is not None else None,
             reason=reason[:LONGEST_REASON],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import Table, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from shop.clock import local_date
@@ -39,12 +39,17 @@ _LAST_DAY = (  # of the account's running or waiting periods of a course
     )
     .scalar_subquery()
 )
+_enrolled_degree = EnrolledDegreeCourse.__table__.c
+_IS_OPEN = or_(
+    exists().where(_enrolled.order_detail_id == _detail.id),
+    exists().where(_enrolled_degree.order_detail_id == _detail.id),
+)
 _LINES = (
     select(
         *(_detail.id, _detail.product_id, _detail.valid_period, _product.kind, _product.name),
         _LAST_DAY.label("last_day"),
     )
-    .where(_detail.order_id == bindparam("order_id"), _product.id == _detail.product_id)
+    .where(_detail.order_id == bindparam("order_id"), _product.id == _detail.product_id, ~_IS_OPEN)
     .order_by(_detail.id)
 )
 
@@ -60,7 +65,7 @@ class Delivered:
 
 
 def deliver(session: Session, order: Order, *, now: datetime) -> list[Delivered]:
-    """Open every line of the order, in the caller's transaction, which holds the account's lock."""
+    """Open every line of the order that never was, in the caller's transaction, which holds the account's lock."""
     places = {"order_id": order.id, "account_id": order.account_id, "today": local_date(now)}
     lines = session.execute(_LINES, places).all()
     courses = [line for line in lines if line.kind is ProductKind.COURSE]

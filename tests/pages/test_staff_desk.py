@@ -20,6 +20,7 @@ from shop.models import AuditLog, AuditRun, EnrolledCourse, JobRun, Mail, Nightl
 from shop.services import withdrawals
 from shop.services.staff import desk
 from shop.web.staff import MENU
+from tests.audit import assert_audit_clean
 from tests.builders import a_clerk, a_course, a_student
 from tests.cashier.parts import Cashier
 from tests.degrees import a_mentor
@@ -104,6 +105,55 @@ def test_what_is_wrong_with_the_shop_itself_is_for_administrators(app: Flask) ->
     finance = somebody(app, StaffRole.FINANCE)
     assert set(queues(finance.get("/staff/"))) == {"findings"}
     assert "poll_payments" not in finance.get("/staff/system").text
+
+
+def test_a_job_that_has_stopped_waits_and_one_that_rests_at_night_does_not(app: Flask) -> None:
+    admin, now = somebody(app, StaffRole.ADMIN), clock.now()
+    saved(JobRun(name="remind_of_coupons", started_time=now - timedelta(hours=14)))
+    saved(JobRun(name="reconcile", started_time=now - timedelta(minutes=80)))
+    saved(JobRun(name="a job of an earlier version", started_time=now - timedelta(days=80), error="OSError"))
+    assert queues(admin.get("/staff/")) == {}
+    saved(JobRun(name="remind_of_courses", started_time=now - timedelta(hours=16)))
+    assert queues(admin.get("/staff/")) == {"jobs": ("/staff/system", 1)}
+    assert admin.post("/staff/system/jobs/remind_of_courses/runs").status_code == 303
+    assert queues(admin.get("/staff/")) == {}
+    db.session.rollback()
+    row = db.session.scalars(sa.select(AuditLog).where(AuditLog.action == "job_run by hand")).one()
+    assert (row.after, row.account_id is not None) == ({"name": "remind_of_courses"}, True)
+    for name in ("rm", "%00", "x" * 65, "/"):
+        assert admin.post(f"/staff/system/jobs/{name}/runs").status_code == 404, name
+
+
+def test_what_was_paid_and_is_not_open_is_opened_once(app: Flask, alipay: Cashier) -> None:
+    finance, student = somebody(app, StaffRole.FINANCE), a_student()
+    number = bought(alipay, student, [a_course(30_000), a_course(20_000)])
+    here = f"/staff/orders/{number}/delivery"
+    assert "补开通" not in finance.get(f"/staff/orders/{number}").text
+    nothing = finance.follow(finance.post(here, {"reason": "so"}))
+    assert "没有要补开通的课程" in nothing.text
+    lost, kept = lines_of(number)
+    with unit_of_work() as session:
+        session.query(EnrolledCourse).filter_by(order_detail_id=lost.id).delete()
+    assert set(queues(finance.get("/staff/"))) == {"undelivered"}
+    assert finance.post(here, {"reason": " "}).status_code == 422
+    assert "已按订单开通" in finance.follow(finance.post(here, {"reason": "数据丢失"})).text
+    db.session.rollback()
+    opened = db.session.scalars(sa.select(EnrolledCourse.order_detail_id).order_by(EnrolledCourse.order_detail_id))
+    assert list(opened) == sorted((lost.id, kept.id))
+    assert queues(finance.get("/staff/")) == {}
+    assert_audit_clean()
+
+
+def test_an_old_line_that_is_not_open_waits_once_an_audit_has_named_it(app: Flask, alipay: Cashier) -> None:
+    number = bought(alipay, a_student(), [a_course(30_000)])
+    with unit_of_work() as session:
+        session.query(EnrolledCourse).delete()
+    alipay.move_clock(5 * 86_400)
+    finance = somebody(app, StaffRole.FINANCE)
+    assert queues(finance.get("/staff/")) == {}
+    assert "还有 1 项发现" in finance.follow(finance.post("/staff/system/audits")).text
+    assert set(queues(finance.get("/staff/"))) == {"undelivered", "findings"}
+    assert number in finance.get("/staff/orders?trouble=0").text
 
 
 def test_a_later_audit_without_findings_empties_the_queue(app: Flask) -> None:

@@ -14,11 +14,15 @@ POST /staff/search                                       login 403 403 403 403 4
 GET  /staff/audit-log                                    login 403 403 403 403 403  403 403 ok  403 ok
 GET  /staff/audit-log.csv                                login 403 403 403 403 403  403 403 ok  403 ok
 GET  /staff/system                                       login 403 403 403 403 403  403 403 ok  403 ok
+POST /staff/system/audits                                login 403 403 403 403 403  403 403 ok  403 ok
+POST /staff/system/jobs/<name>/runs                      login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/system/letters/<letter_id>/sending           login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/system/letters/<letter_id>/delete            login 403 403 403 403 403  403 403 403 403 ok
 """
 
 CHANGING = {
+    "POST /staff/system/audits",
+    "POST /staff/system/jobs/<name>/runs",
     "POST /staff/system/letters/<letter_id>/sending",
     "POST /staff/system/letters/<letter_id>/delete",
 }
@@ -37,6 +41,7 @@ def stage(world: World) -> None:
 
 def places(world: World) -> dict[str, Any]:
     return {
+        "name": "sweep_uploads",
         "letter_id": world.places["letter to send"],
         "/staff/system/letters/<letter_id>/delete letter_id": world.places["letter to drop"],
     }

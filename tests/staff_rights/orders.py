@@ -15,6 +15,7 @@ GET  /staff/orders/<order_number>                        login 403 403 403 403 4
 POST /staff/orders/<order_number>/notes                  login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/orders/<order_number>/notes/<note_id>/done   login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/orders/<order_number>/inquiry                login 403 403 403 403 403  403 403 ok  403 403
+POST /staff/orders/<order_number>/delivery               login 403 403 403 403 403  403 403 ok  403 403
 GET  /staff/orders/<order_number>/refunds                login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/orders/<order_number>/refunds                login 403 403 403 403 403  403 403 ok  ok  403
 """
@@ -55,5 +56,6 @@ def places(world: World) -> dict[str, Any]:
 def fields(world: World) -> dict[str, dict[str, Any]]:
     return {
         "/staff/orders/<order_number>/notes": {"text": "so"},
+        "/staff/orders/<order_number>/delivery": {"reason": "so"},
         "/staff/orders/<order_number>/refunds": {"detail": world.places["line of staff"], "reason": "so"},
     }

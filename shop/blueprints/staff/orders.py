@@ -14,7 +14,8 @@ from shop import clock
 from shop.blueprints import order_timeline
 from shop.blueprints.staff.money import said
 from shop.blueprints.staff.refunds import tell_outcome
-from shop.errors import AnotherPerson, NotRefundable, OwnCase
+from shop.errors import AnotherPerson, NotRefundable, NotYourTurn, OwnCase
+from shop.forms.staff import ReasonForm
 from shop.forms.staff_orders import NoteForm, OrderFilter, RefundForm
 from shop.money import to_yuan
 from shop.rules.staff_rights import Task
@@ -79,7 +80,7 @@ def page(order_number: str) -> Page:
     return _page(order_number)
 
 
-def _page(order_number: str, *, note: NoteForm | None = None) -> str:
+def _page(order_number: str, *, note: NoteForm | None = None, delivery: ReasonForm | None = None) -> str:
     story = order_story.whole(order_number)
     now = clock.now()
     return render_template(
@@ -89,6 +90,7 @@ def _page(order_number: str, *, note: NoteForm | None = None) -> str:
         view=story.view,
         events=order_timeline.timeline(story.view),
         note_form=note or _note_form(None),
+        delivery_form=delivery or ReasonForm(None),
         is_own=story.owner_id == current_user.id,
         now=now,
     )
@@ -121,6 +123,24 @@ def finish_note(order_number: str, note_id: int) -> Page:
 @staff_may(Task.ORDER_ASK)
 def inquire(order_number: str) -> Page:
     flash(*said(order_story.ask_gateway(order_number, actor=staff_actor())))
+    return _back(order_number)
+
+
+@bp.post(f"/orders/{ORDER}/delivery")
+@staff_may(Task.ORDER_ASK)
+@confirmed
+def deliver(order_number: str) -> Page:
+    """Open what is paid for and not open; whether it is paid for stays Alipay's word."""
+    form = ReasonForm()
+    if not form.validate():
+        return _page(order_number, delivery=form), 422
+    try:
+        order_story.deliver_again(order_number, actor=staff_actor(), reason=form.reason.data)
+    except NotYourTurn as error:
+        note_refusal(error)
+        flash(_("没有要补开通的课程：刚刚已有人处理。"), "warning")
+    else:
+        flash(_("已按订单开通，并通知了学员。"), "ok")
     return _back(order_number)
 
 

@@ -42,6 +42,26 @@ def _page(*, form: ReasonForm | None = None, about: int | None = None) -> str:
     )
 
 
+@bp.post("/jobs/<string(maxlength=64):name>/runs")
+@staff_may(Task.SYSTEM)
+def run_job(name: str) -> Page:
+    if system.run_job(name, actor=staff_actor()):
+        flash(_("任务 %(name)s 已运行完。", name=name), "ok")
+    else:
+        flash(_("任务 %(name)s 又失败了，错误见下表。", name=name), "warning")
+    return redirect(url_for("staff_system.index"), 303)
+
+
+@bp.post("/audits")
+@staff_may(Task.AUDIT_FINDINGS)
+def audit_now() -> Page:
+    left = system.audit_now(actor=staff_actor())
+    flash(
+        _("审计完成：还有 %(n)s 项发现。", n=left) if left else _("审计完成：全部成立。"), "warning" if left else "ok"
+    )
+    return redirect(url_for("staff_system.index"), 303)
+
+
 @bp.post(f"/letters/{LETTER}/sending")
 @staff_may(Task.SYSTEM)
 def send_again(letter_id: int) -> Page:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
 
 from shop import clock
 from shop.enums import MailState, RefundState, StaffRole, WithdrawalState
@@ -29,10 +29,12 @@ from shop.models import (
 from shop.rules import staff_rights
 from shop.rules.staff_rights import Task
 from shop.services.audit_queries import waiting
+from shop.services.job_list import BY_DAY, JOBS
 from shop.services.staff.order_list import Snag, troubled
 from shop.wording import mark as _
 
-LATE = timedelta(hours=1)  # a job that has not run for so long has stopped; each runs at least once an hour
+LATE = timedelta(minutes=90)  # a job that has not run for so long has stopped: each runs at least once an hour
+LATE_BY_DAY = timedelta(hours=15)  # those that rest at night
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,13 @@ def _findings() -> Select[*tuple[Any, ...]]:
 
 
 def _jobs() -> Select[*tuple[Any, ...]]:
+    now, rests = clock.now(), JobRun.name.in_(BY_DAY)
+    has_stopped = or_(
+        ~rests & (JobRun.started_time < now - LATE),
+        rests & (JobRun.started_time < now - LATE_BY_DAY),
+    )
     return select(func.count(), func.min(JobRun.started_time)).where(
-        (JobRun.error != "") | (JobRun.started_time < clock.now() - LATE)
+        JobRun.name.in_(JOBS), or_(JobRun.error != "", has_stopped)
     )
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Row, Select, exists, or_, select, union
 
 from shop import clock
 from shop.enums import Choice, OrderStatus, PaymentState, RefundState
 from shop.extensions import db
-from shop.models import Account, CouponRecord, Order, OrderDetail, OrderNote, Payment, Refund, Trouble
+from shop.models import Account, AuditRun, CouponRecord, Order, OrderDetail, OrderNote, Payment, Refund, Trouble
 from shop.services import keyset
 from shop.services.audit_queries.enrolments import paid_line_is_delivered
 from shop.services.keyset import Cursor, Window
 from shop.wording import mark as _
 
+LATELY = timedelta(days=3)  # longer than from one nightly audit to the next
 BATCH = 500  # rows read at a time for a file
 
 
@@ -138,7 +139,7 @@ def _where(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
 def troubled(trouble: Snag) -> Select[int]:
     """The ids of the orders with this trouble: few, and found by small indexes."""
     if trouble is Snag.UNDELIVERED:
-        return select(OrderDetail.order_id).where(OrderDetail.id.in_(paid_line_is_delivered()))
+        return _undelivered()
     if trouble is Snag.REFUND_FAILED:
         return select(Refund.order_id).where(Refund.state == RefundState.FAILED)
     if trouble is Snag.NOTE_DUE:
@@ -149,6 +150,18 @@ def troubled(trouble: Snag) -> Select[int]:
     unfinished = Refund.state.not_in((RefundState.DONE, RefundState.REFUSED, RefundState.WITHDRAWN))
     going_back = (Payment.state == PaymentState.SURPLUS) & exists().where(Refund.payment_id == Payment.id, unfinished)
     return select(Payment.order_id).where(or_(Payment.id.in_(odd), going_back))
+
+
+def _undelivered() -> Select[int]:
+    """Asked of the orders of the last days and of the lines that the last audit named, not of every order there is."""
+    named = db.session.scalars(select(AuditRun.findings).order_by(AuditRun.id.desc()).limit(1)).first() or []
+    ids = [
+        line for finding in named if finding.get("name") == paid_line_is_delivered.__name__ for line in finding["ids"]
+    ]
+    broken = paid_line_is_delivered()
+    lately = broken.where(Order.pay_time >= clock.now() - LATELY)
+    lines = union(lately, broken.where(OrderDetail.id.in_(ids))).subquery()
+    return select(OrderDetail.order_id).where(OrderDetail.id.in_(select(lines.c.id)))
 
 
 def _line(row: Row[*tuple[Any, ...]]) -> Line:

@@ -9,12 +9,23 @@ from datetime import date, datetime
 from sqlalchemy import and_, or_, select
 
 from shop import clock
-from shop.errors import NotFound, StaffOnly
+from shop.errors import NotFound, NotYourTurn, StaffOnly
 from shop.extensions import db, unit_of_work
-from shop.models import Account, AuditLog, Order, OrderNote, Payment, PaymentNotice, Refund, TransactionRecord
+from shop.models import (
+    Account,
+    AuditLog,
+    Order,
+    OrderDetail,
+    OrderNote,
+    Payment,
+    PaymentNotice,
+    Refund,
+    TransactionRecord,
+)
 from shop.rules.staff_rights import Task
-from shop.services import audit_log, clerks, order_views, payment
+from shop.services import audit_log, clerks, delivery, locks, order_messages, order_views, payment
 from shop.services.audit_log import Actor
+from shop.services.audit_queries.enrolments import paid_line_is_delivered
 from shop.services.order_views import OrderView
 
 LONGEST_NOTE = 2000
@@ -45,6 +56,7 @@ class Story:
     ledger: Sequence[TransactionRecord]
     history: Sequence[AuditLog]
     notes: tuple[Note, ...]
+    is_undelivered: bool  # paid for, and something of it is not open
 
 
 def whole(order_number: str) -> Story:
@@ -68,6 +80,7 @@ def whole(order_number: str) -> Story:
         ).all(),
         history=_history(order_id),
         notes=_notes(order_id),
+        is_undelivered=bool(session.scalars(paid_line_is_delivered().where(OrderDetail.order_id == order_id)).first()),
     )
 
 
@@ -174,6 +187,26 @@ def ask_gateway(order_number: str, *, actor: Actor) -> payment.Answer:
         order, out_trade_no = found
         audit_log.record(session, actor, "order inquiry", order)
     return payment.ask(out_trade_no)
+
+
+def deliver_again(order_number: str, *, actor: Actor, reason: str) -> None:
+    """Open what was paid for and is not open, as the payment should have; the buyer is told.
+
+    Raises NotFound, StaffOnly; NotYourTurn when nothing is missing: somebody was quicker.
+    """
+    reason = audit_log.checked_reason(reason)
+    with unit_of_work() as session:
+        _check(clerks.may(session, actor, Task.ORDER_ASK))
+        order_id = session.scalar(select(Order.id).where(Order.order_number == order_number))
+        if order_id is None:
+            raise NotFound
+        order = locks.lock_order(session, order_id)
+        missing = session.scalars(paid_line_is_delivered().where(OrderDetail.order_id == order_id)).all()
+        if not missing:
+            raise NotYourTurn(order=order_number)
+        delivered = delivery.deliver(session, order, now=clock.now())
+        order_messages.paid(session, order, delivered)
+        audit_log.record(session, actor, "order deliver", order, after={"lines": list(missing)}, reason=reason)
 
 
 def _check(is_allowed: bool) -> None:

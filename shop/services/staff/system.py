@@ -14,8 +14,9 @@ from shop.errors import NotFound, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import AuditRun, JobRun, Mail, NightlyRun
 from shop.rules.staff_rights import Task
-from shop.services import audit_log, clerks
+from shop.services import audit, audit_log, clerks, job_runs
 from shop.services.audit_log import Actor
+from shop.services.job_list import JOBS
 from shop.services.withdrawals import masked
 
 NIGHTS = 14
@@ -55,6 +56,29 @@ def letters() -> list[Letter]:
         Letter(row.id, masked(row.address), row.state, row.tries, row.created_time, row.error.partition(" ")[0][:40])
         for row in rows
     ]
+
+
+def run_job(name: str, *, actor: Actor) -> bool:
+    """Run a job once, now; whether it was good. Raises NotFound for a name that is none, StaffOnly."""
+    if name not in JOBS:
+        raise NotFound
+    with unit_of_work() as session:
+        if not clerks.may(session, actor, Task.SYSTEM):
+            raise StaffOnly
+        audit_log.record(session, actor, "job_run by hand", JobRun(name=name), after={"name": name})
+    return job_runs.run(name, JOBS[name])
+
+
+def audit_now(*, actor: Actor) -> int:
+    """Ask the whole database once more whether everything holds; how many findings there are. Raises StaffOnly."""
+    with unit_of_work() as session:
+        if not clerks.may(session, actor, Task.AUDIT_FINDINGS):
+            raise StaffOnly
+    audit.store()
+    with unit_of_work() as session:
+        row = session.scalars(select(AuditRun).order_by(AuditRun.id.desc()).limit(1)).one()
+        audit_log.record(session, actor, "audit_run by hand", row, after={"findings": len(row.findings)})
+        return len(row.findings)
 
 
 def send_again(letter_id: int, *, actor: Actor, reason: str) -> None:
