@@ -54,10 +54,11 @@ ROWS = {
                at, at + interval '15 minutes', CASE WHEN status IN (0, 3) THEN at END,
                CASE WHEN status IN (4, 5) THEN at + interval '17 minutes' END FROM sold""",
     "coupon": """(id, name, coupon_type, money_equivalent_fen, minimum_consume_fen, product_id, quantity, claimed,
-                  open_date, close_date, valid_begin_date, valid_end_date, is_public, enabled, date)
+                  open_date, close_date, valid_begin_date, valid_end_date, is_public, enabled, published_time, date)
         SELECT n, 'coupon' || n, 0, CASE WHEN n <= 5 THEN 2000 ELSE 1000 END, 0,
                CASE WHEN n <= 5 THEN (:courses)[n] END, :accounts, :accounts,
-               '2023-12-01', '2033-12-01', '2023-12-01', '2033-12-01', true, true, timestamptz '2023-12-01'
+               '2023-12-01', '2033-12-01', '2023-12-01', '2033-12-01', true, true, timestamptz '2023-12-01',
+               timestamptz '2023-12-01'
         FROM generate_series(1, 10) AS n""",
     "coupon_record": """(id, coupon_id, number, account_id, status, get_time, used_time, order_id, valid_from,
                          valid_until)
