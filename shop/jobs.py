@@ -31,6 +31,7 @@ from shop.services import (
     reminders,
     troubles,
     uploads,
+    visits,
 )
 from shop.services.job_runs import Counts
 
@@ -72,6 +73,7 @@ SCHEDULE: tuple[tuple[str, When, Callable[[], Counts]], ...] = (
     ("send_refunds", EACH_MINUTE, refunds.send_due),
     ("send_mail", EACH_MINUTE, mail.send_due),
     ("nightly", hourly(0), nightly.run_due),  # at 02:00 in Shanghai; in the other hours for a night that was missed
+    ("count_visits", hourly(5), lambda: visits.keep_counts(clock.now())),
     ("expire_coupons", hourly(10), lambda: coupons.expire_due(clock.now())),
     ("expire_courses", hourly(20), lambda: enrolments.expire_due(clock.now())),
     ("remind_of_coupons", BY_DAY, lambda: reminders.of_coupons(clock.now())),
