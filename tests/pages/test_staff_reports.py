@@ -1,8 +1,10 @@
 """Reports as pages and files."""
 
 from __future__ import annotations
+
 import pytest
 from flask import Flask
+
 from shop.enums import StaffRole
 from shop.services.staff.reports.shelf import REPORTS
 from tests.builders import a_clerk

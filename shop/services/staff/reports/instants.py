@@ -49,8 +49,9 @@ def day_of(number: int) -> date:
 
 
 def minutes_between(begin: Any, end: Any) -> ColumnElement[int]:
-    """Whole minutes from one instant to a later one."""
-    minutes: ColumnElement[int] = (epoch_seconds(end) - epoch_seconds(begin)) // SECONDS_A_MINUTE
+    """Minutes from one instant to a later one, a begun one counted whole: more than a limit is more in minutes, too."""
+    seconds = epoch_seconds(end) - epoch_seconds(begin)
+    minutes: ColumnElement[int] = (seconds + literal_column("59", BigInteger)) // SECONDS_A_MINUTE
     return minutes
 
 

@@ -70,7 +70,7 @@ def _studies() -> tuple[list[Row], int, int]:
     """A row for each status, how many there are in all, and how many are under way."""
     row = EnrolledDegreeCourse
     query = select(row.study_status, func.count()).where(row.closed_time.is_(None)).group_by(row.study_status)
-    counts = dict.fromkeys(StudyStatus, 0) | dict(db.session.execute(query).tuples().all())
+    counts = dict.fromkeys(StudyStatus, 0) | dict(db.session.execute(query).all())
     total = sum(counts.values())
     rows = [Row((status, counts[status], permille(counts[status], total))) for status in StudyStatus]
     return rows, total, sum(counts[status] for status in UNDER_WAY)
