@@ -37,6 +37,11 @@ class PeriodForm(Form):
         last = self.until.data or self._today
         return Period(self.since.data or last - timedelta(days=int(Preset.MONTH) - 1), last)
 
+    def show(self, period: Period) -> None:
+        """Fill in the days of a preset, to go on from."""
+        for field, day in ((self.since, period.first), (self.until, period.last)):
+            field.data, field.raw_data = day, None
+
     def validate_since(self, field: Any) -> None:
         if field.data is None:
             return

@@ -101,7 +101,7 @@ def _day_plot(table: Table) -> DayPlot:
     top = (most + step - 1) // step * step or (0 if bottom else step)
     scale = (BOTTOM - TOP) / (top + bottom)
     zero = TOP + top * scale
-    levels = [Mark(_percent(zero - level * scale), text(abs(level), unit)) for level in range(-bottom, top + 1, step)]
+    levels = [Mark(_percent(zero - level * scale), _level(abs(level), unit)) for level in range(-bottom, top + 1, step)]
     series = [(place, 1) for place in over] + [(place, -1) for place in under]
     bars = (
         bar
@@ -119,6 +119,11 @@ def _day_plot(table: Table) -> DayPlot:
         zero=_percent(zero),
         days=tuple(_days(table.rows)),
     )
+
+
+def _level(value: int, unit: Unit) -> str:
+    """A round number without decimals: the lines across are whole yuan apart."""
+    return str(value // 100) if unit is Unit.FEN else text(value, unit)
 
 
 def _highest(rows: Sequence[Row], places: Sequence[int]) -> int:

@@ -39,21 +39,25 @@ def _form() -> PeriodForm:
 def _page(report: Report) -> Callable[[], Page]:
     def page() -> Page:
         form = _form()
-        is_valid = form.validate()
-        sheet = report.make(form.period) if is_valid else None
+        period = form.period if form.validate() else None
+        chosen = form.preset.data if period and not form.has_days else None
+        if period:
+            form.show(period)
+        sheet = report.make(period) if period else None
         body = render_template(
             "staff/reports/page.html",
             report=report,
             reports=_visible(),
             form=form,
             presets=Preset,
-            period=form.period if is_valid else None,
+            chosen=chosen,
+            period=period,
             sheet=sheet,
             pictures={table.name: plots.draw(table) for table in sheet.tables} if sheet else {},
             cells=report_cells,
             kept=_kept(),
         )
-        return body if is_valid else (body, 422)
+        return body if period else (body, 422)
 
     return page
 

@@ -42,21 +42,25 @@ class Use:
 
 
 def make(period: Period) -> Sheet:
-    """In three statements: coupons of courses, coupons of the whole shop, and their names."""
-    line = OrderDetail
-    uses = _used(period, line.coupon_record_id, line.original_price_fen - line.price_fen, line.original_price_fen)
-    uses |= _used(period, line.site_coupon_record_id, line.site_discount_fen, line.price_fen)
+    """In five statements: coupons of courses and of the whole shop, before and now, and their names."""
+    uses, before = _uses(period), _uses(period.before)
     coupons = db.session.execute(
         select(Coupon.id, Coupon.name, Coupon.coupon_type, Coupon.claimed, Coupon.quantity).where(Coupon.id.in_(uses))
     ).all()
     found = sorted(coupons, key=lambda coupon: (-uses[coupon.id].discount_fen, coupon.id))
     rows = [_row(coupon, uses[coupon.id]) for coupon in found]
     figures = (
-        Figure(_("用到的券"), Unit.COUNT, len(rows)),
-        Figure(_("优惠金额"), Unit.FEN, sum(use.discount_fen for use in uses.values())),
+        Figure(_("用到的券"), Unit.COUNT, len(rows), len(before)),
+        Figure(_("优惠金额"), Unit.FEN, *(sum(use.discount_fen for use in part.values()) for part in (uses, before))),
     )
     table = Table("coupons", _("按优惠金额从高到低"), COLUMNS, rows, plot=Plot(Shape.BARS, (3,)))
     return Sheet(figures, (table,), MEANINGS)
+
+
+def _uses(period: Period) -> dict[int, Use]:
+    line = OrderDetail
+    uses = _used(period, line.coupon_record_id, line.original_price_fen - line.price_fen, line.original_price_fen)
+    return uses | _used(period, line.site_coupon_record_id, line.site_discount_fen, line.price_fen)
 
 
 def _used(period: Period, record_id: Any, discount: Any, before: Any) -> dict[int, Use]:

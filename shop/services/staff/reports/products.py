@@ -34,7 +34,7 @@ MEANINGS = (
 
 
 def make(period: Period) -> Sheet:
-    """In three statements."""
+    """In five statements."""
     sold, returned = _sold(period), _returned(period)
     product = Product.__table__.c
     ids = sold.keys() | returned.keys()
@@ -60,10 +60,11 @@ def make(period: Period) -> Sheet:
         for id_ in sorted(ids, key=lambda id_: (-sold[id_][1], -sold[id_][0], id_))
     ]
     total = "", units, fen, permille(fen, fen), back, back_fen, fen - back_fen
+    sold_before, back_before = _sold(period.before).values(), _returned(period.before).values()
     figures = (
-        Figure(_("收入"), Unit.FEN, fen),
-        Figure(_("售出"), Unit.COUNT, units),
-        Figure(_("退课"), Unit.COUNT, back),
+        Figure(_("收入"), Unit.FEN, fen, sum(found[1] for found in sold_before)),
+        Figure(_("售出"), Unit.COUNT, units, sum(found[0] for found in sold_before)),
+        Figure(_("退课"), Unit.COUNT, back, sum(found[0] for found in back_before)),
     )
     return Sheet(
         figures, (Table("products", _("按收入从高到低"), COLUMNS, rows, total, Plot(Shape.BARS, (3,))),), MEANINGS
