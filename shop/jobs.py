@@ -64,6 +64,7 @@ SCHEDULE: dict[str, When] = {
     "expire_courses": hourly(20),
     "close_troubles": hourly(30),
     "sweep_uploads": hourly(50),
+    "count_visits": hourly(5),
     "reconcile": hourly(40),  # it knows when a bill is ready
     **dict.fromkeys(BY_DAY, DAYTIME),
 }

@@ -643,6 +643,7 @@ class Order(Model):
         Index(None, "date", "id"),
         Index(None, "status", "date", "id"),
         Index(None, "actual_amount_fen", "id"),
+        Index(None, "pay_time", "id"),
         Index("ix_orders_pending", "expires_at", sqlite_where=text("status = 1"), postgresql_where=text("status = 1")),
     )
 
@@ -837,6 +838,7 @@ class Refund(Model):
             sqlite_where=text("cause IN (0, 4) AND state IN (0, 1, 2, 4)"),
             postgresql_where=text("cause IN (0, 4) AND state IN (0, 1, 2, 4)"),
         ),
+        Index(None, "done_time"),
         Index(
             "ix_refund_to_try",
             "next_try_time",
@@ -1319,6 +1321,7 @@ class HomeworkSubmission(Model):
         CheckConstraint("number > 0", name="number_positive"),
         CheckConstraint("(score IS NULL) = (checked_time IS NULL)", name="graded_has_time"),
         CheckConstraint("(score IS NULL) = (grader_id IS NULL)", name="graded_has_grader"),
+        Index(None, "submitted_time"),
         Index(
             "ix_homework_submission_waiting",
             "submitted_time",
@@ -1478,6 +1481,13 @@ class ScoreRecord(Model):
         CheckConstraint("balance >= 0", name="balance_not_negative"),
         CheckConstraint("reverses_id <> id", name="reverses_another"),
         Index(None, "enrolled_degree_course_id", "purse", "id"),
+        Index(None, "purse", "date"),
+        Index(
+            "ix_score_record_received",
+            "applied_date",
+            sqlite_where=text("received_score > 0"),
+            postgresql_where=text("received_score > 0"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

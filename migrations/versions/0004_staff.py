@@ -140,16 +140,25 @@ def upgrade() -> None:
     with op.batch_alter_table('orders', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_orders_actual_amount_fen_id'), ['actual_amount_fen', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_orders_date_id'), ['date', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_orders_pay_time_id'), ['pay_time', 'id'], unique=False)
         batch_op.create_index(batch_op.f('ix_orders_status_date_id'), ['status', 'date', 'id'], unique=False)
 
     with op.batch_alter_table('refund', schema=None) as batch_op:
         batch_op.add_column(sa.Column('asked_by_id', sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column('first_approver_id', sa.Integer(), nullable=True))
         batch_op.create_index(batch_op.f('ix_refund_asked_by_id'), ['asked_by_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_refund_done_time'), ['done_time'], unique=False)
         batch_op.create_index(batch_op.f('ix_refund_first_approver_id'), ['first_approver_id'], unique=False)
         batch_op.create_foreign_key(batch_op.f('fk_refund_first_approver_id'), 'account', ['first_approver_id'], ['id'])
         batch_op.create_foreign_key(batch_op.f('fk_refund_asked_by_id'), 'account', ['asked_by_id'], ['id'])
         batch_op.create_check_constraint(batch_op.f('ck_refund_two_persons'), 'first_approver_id <> handler_id')
+
+    with op.batch_alter_table('homework_submission', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_homework_submission_submitted_time'), ['submitted_time'], unique=False)
+
+    with op.batch_alter_table('score_record', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_score_record_purse_date'), ['purse', 'date'], unique=False)
+        batch_op.create_index('ix_score_record_received', ['applied_date'], unique=False, sqlite_where=sa.text('received_score > 0'), postgresql_where=sa.text('received_score > 0'))
 
     with op.batch_alter_table('transaction_record', schema=None) as batch_op:
         batch_op.add_column(sa.Column('gift_id', sa.Integer(), nullable=True))
@@ -218,10 +227,18 @@ def downgrade() -> None:
         batch_op.drop_constraint(batch_op.f('uq_transaction_record_gift_id'), type_='unique')
         batch_op.drop_column('gift_id')
 
+    with op.batch_alter_table('score_record', schema=None) as batch_op:
+        batch_op.drop_index('ix_score_record_received', sqlite_where=sa.text('received_score > 0'), postgresql_where=sa.text('received_score > 0'))
+        batch_op.drop_index(batch_op.f('ix_score_record_purse_date'))
+
+    with op.batch_alter_table('homework_submission', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_homework_submission_submitted_time'))
+
     with op.batch_alter_table('refund', schema=None) as batch_op:
         batch_op.drop_constraint(batch_op.f('ck_refund_two_persons'), type_='check')
         batch_op.drop_constraint(batch_op.f('fk_refund_asked_by_id'), type_='foreignkey')
         batch_op.drop_constraint(batch_op.f('fk_refund_first_approver_id'), type_='foreignkey')
+        batch_op.drop_index(batch_op.f('ix_refund_done_time'))
         batch_op.drop_index(batch_op.f('ix_refund_first_approver_id'))
         batch_op.drop_index(batch_op.f('ix_refund_asked_by_id'))
         batch_op.drop_column('first_approver_id')
@@ -229,6 +246,7 @@ def downgrade() -> None:
 
     with op.batch_alter_table('orders', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_orders_status_date_id'))
+        batch_op.drop_index(batch_op.f('ix_orders_pay_time_id'))
         batch_op.drop_index(batch_op.f('ix_orders_date_id'))
         batch_op.drop_index(batch_op.f('ix_orders_actual_amount_fen_id'))
 

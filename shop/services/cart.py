@@ -15,13 +15,13 @@ from flask_babel import gettext as _
 from sqlalchemy import bindparam, select
 
 from shop import clock
-from shop.enums import CourseType, ProductKind, ProductStatus, ValidPeriod
+from shop.enums import CourseType, ProductKind, ProductStatus, ValidPeriod, VisitStep
 from shop.errors import CartFull, DegreeOwned, NoSuchPolicy, NotForSale, NotFound, OffSale
 from shop.extensions import db
 from shop.gateways import cart_store
 from shop.gateways.cart_store import StoredLine
 from shop.models import Course, Order, OrderDetail, PricePolicy, Product
-from shop.services import sale
+from shop.services import sale, visits
 
 LIMIT = 200  # lines (domain.md 2.3)
 
@@ -156,6 +156,7 @@ def add(owner: str, product_id: int, policy_id: int, account_id: int | None) -> 
     line = StoredLine(plan.id, plan.price_fen, offer.name, added=int(clock.now().timestamp()))
     if not cart_store.put(owner, product_id, line, limit=LIMIT):
         raise CartFull(limit=LIMIT)
+    visits.note(VisitStep.CART, owner)
     return offer.name
 
 
@@ -230,6 +231,8 @@ def add_order(owner: str, account_id: int, order_number: str) -> list[Message]:
             new[row.product_id] = StoredLine(plan.id, plan.price_fen, offer.name, added=int(clock.now().timestamp()))
     already = cart_store.read(owner).keys() & new.keys()
     put = set(cart_store.put_new(owner, new, limit=LIMIT))
+    if put:
+        visits.note(VisitStep.CART, owner)
     return _again_messages(names, new, put=put, already=already, owned=owned)
 
 

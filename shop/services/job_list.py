@@ -18,6 +18,7 @@ from shop.services import (
     reminders,
     troubles,
     uploads,
+    visits,
 )
 from shop.services.job_runs import Counts
 
@@ -33,6 +34,7 @@ JOBS: Mapping[str, Callable[[], Counts]] = {
     "remind_of_courses": lambda: reminders.of_courses(clock.now()),
     "close_troubles": troubles.close_found,
     "sweep_uploads": lambda: uploads.sweep_orphans(clock.now()),
+    "count_visits": lambda: visits.keep_counts(clock.now()),
     "reconcile": lambda: reconciliation.reconcile_due(clock.now()),
 }
 BY_DAY = frozenset(("remind_of_coupons", "remind_of_courses"))  # these rest at night

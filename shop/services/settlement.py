@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 
 from shop import clock
-from shop.enums import ProductKind, ValidPeriod
+from shop.enums import ProductKind, ValidPeriod, VisitStep
 from shop.errors import NothingToSettle, SettlementGone, ShopError
 from shop.extensions import db, redis, settings
 from shop.gateways import cart_store, settlement_store
@@ -18,7 +18,7 @@ from shop.models import Account
 from shop.rules import coupons as coupon_rules
 from shop.rules import pricing
 from shop.rules.coupons import Reason
-from shop.services import sale
+from shop.services import sale, visits
 from shop.services.sale import Offer, WalletCoupon
 
 ALL_BELI = 2**31 - 1  # "use all I can": the page cuts any wish to what account and amount allow
@@ -98,6 +98,7 @@ def create(account_id: int, owner: str, product_ids: Sequence[int]) -> Settlemen
     choice = pricing.choose([line.line for line in lines], usable)
     settlement = Settlement(picks, choice.line_coupons, choice.site_coupon)
     settlement_store.save(redis(), account_id, settlement)
+    visits.note(VisitStep.SETTLEMENT, owner)
     return settlement
 
 

@@ -10,6 +10,7 @@ from shop.blueprints.staff import (
     orders,
     reconciliation,
     refunds,
+    reports,
     system,
     withdrawals,
 )
@@ -21,6 +22,7 @@ AREAS = (
     money,
     reconciliation,
     withdrawals,
+    reports,
     accounts,
     audit_log,
     system,
