@@ -25,6 +25,7 @@ class Task(StrEnum):
     MONEY_SETTLE = "money settle"
     BELI_READ = "beli read"
     BELI_GRANT = "beli grant"
+    GIFTS = "gifts"  # some of them: what this person proposes or decides about
     WITHDRAWALS = "withdrawals"
 
     CATALOGUE_READ = "catalogue read"
@@ -69,6 +70,7 @@ ROLES_FOR: Mapping[Task, Set[StaffRole]] = {
     Task.MONEY_SETTLE: {FIN},
     Task.BELI_READ: {FIN, CS},
     Task.BELI_GRANT: {FIN},
+    Task.GIFTS: {OPS, FIN, CS},
     Task.WITHDRAWALS: {FIN},
     Task.CATALOGUE_READ: {OPS, FIN, CS},
     Task.CATALOGUE_EDIT: {OPS},
