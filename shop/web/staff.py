@@ -18,6 +18,7 @@ from shop.enums import StaffRole
 from shop.errors import StaffOnly
 from shop.extensions import db
 from shop.rules import staff_rights
+from shop.rules.masking import masked_name
 from shop.rules.staff_rights import Task
 from shop.services import clerks
 from shop.services.audit_log import Actor
@@ -64,6 +65,11 @@ def roles() -> frozenset[StaffRole]:
 def may(task: str) -> bool:
     """For templates: whether this person may do the task of this name."""
     return staff_rights.may(roles(), Task(task))
+
+
+def person_name(username: str) -> str:
+    """For templates and files: a person of an order by user name, masked for those who look without a right to it."""
+    return username if may(Task.ORDERS_PLAIN) or not may(Task.ORDERS_READ) else masked_name(username)
 
 
 def require(task: Task) -> None:
@@ -124,4 +130,4 @@ def note_confirmation() -> None:
 def init_app(app: Flask) -> None:
     @app.context_processor
     def every_staff_page() -> dict[str, Any]:
-        return {"may": may, "staff_menu": MENU}
+        return {"may": may, "person_name": person_name, "staff_menu": MENU}

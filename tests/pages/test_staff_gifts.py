@@ -183,7 +183,7 @@ def test_hostile_values_are_refused_at_their_field(app: Flask, bad: str) -> None
         assert person.post(path, {**good, "reason": "x" * 256}).status_code == 422
     assert rows(Gift) == 0
     assert person.get("/staff/gifts", query_string={"queue": sent}).status_code in (200, 422)
-    assert person.get("/staff/gifts", query_string={"after": sent}).status_code == (404 if bad else 200)
+    assert person.get("/staff/gifts", query_string={"after": sent}).status_code in (200, 404)
     assert person.get(f"/staff/gifts/{2**31 - 1}").status_code == 404
 
 

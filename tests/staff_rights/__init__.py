@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.staff_rights import accounts, desk, gifts, money, orders
+from tests.staff_rights import accounts, desk, gifts, money, orders, people
 
-AREAS = (accounts, desk, gifts, money, orders)
+AREAS = (accounts, desk, gifts, money, orders, people)

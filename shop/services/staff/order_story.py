@@ -11,11 +11,22 @@ from sqlalchemy import and_, or_, select
 from shop import clock
 from shop.errors import NotFound, StaffOnly
 from shop.extensions import db, unit_of_work
-from shop.models import Account, AuditLog, Order, OrderNote, Payment, PaymentNotice, Refund, TransactionRecord
+from shop.models import (
+    Account,
+    AuditLog,
+    Notification,
+    Order,
+    OrderNote,
+    Payment,
+    PaymentNotice,
+    Refund,
+    TransactionRecord,
+)
 from shop.rules.staff_rights import Task
 from shop.services import audit_log, clerks, order_views, payment
 from shop.services.audit_log import Actor
 from shop.services.order_views import OrderView
+from shop.services.staff import order_mail
 
 LONGEST_NOTE = 2000
 MOST_NOTICES = 50  # on the page; Alipay repeats itself eight times, mischief more often
@@ -45,6 +56,7 @@ class Story:
     ledger: Sequence[TransactionRecord]
     history: Sequence[AuditLog]
     notes: tuple[Note, ...]
+    messages: Sequence[Notification]  # what the buyer was told about it, the latest first
 
 
 def whole(order_number: str) -> Story:
@@ -68,6 +80,7 @@ def whole(order_number: str) -> Story:
         ).all(),
         history=_history(order_id),
         notes=_notes(order_id),
+        messages=order_mail.of_order(order_number, owner_id),
     )
 
 
