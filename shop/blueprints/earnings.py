@@ -159,7 +159,7 @@ def withdraw() -> Page:
         return _sent_before()
     if not is_good or form.amount.data is None:
         return _withdrawals(form), 422
-    if not _is_owner(form.password.data):
+    if not login_guard.is_owner(current_user.username, form.password.data, address()):
         form.password.errors = [_("密码不对。")]
         return _withdrawals(form), 422
     if not once.claim(current_user.id, token):
@@ -189,17 +189,6 @@ def _refused(form: WithdrawalForm, token: str, refusal: ShopError) -> tuple[str,
     note_refusal(refusal)
     form.amount.errors = [refusal.message]
     return _withdrawals(form), 422
-
-
-def _is_owner(password: str) -> bool:
-    """Whether it is really the owner who sits there: asked like at the log-in, and slowed like it (safety.md 7.5.3)."""
-    name = current_user.username
-    login_guard.before_try(name, address())
-    if accounts.authenticate(name, password) is None:
-        login_guard.failed(name, address())
-        return False
-    login_guard.succeeded(name, address())
-    return True
 
 
 def _withdrawals(form: WithdrawalForm, number: int = 1) -> str:

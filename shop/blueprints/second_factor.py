@@ -180,9 +180,5 @@ def _confirm_page(form: ConfirmForm) -> str:
 
 def _check_password(password: str) -> None:
     """Raises WrongPassword, TooManyTries."""
-    name = current_user.username
-    login_guard.before_try(name, address())
-    if accounts.authenticate(name, password) is None:
-        login_guard.failed(name, address())
+    if not login_guard.is_owner(current_user.username, password, address()):
         raise accounts.WrongPassword
-    login_guard.succeeded(name, address())

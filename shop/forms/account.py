@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from wtforms import HiddenField, PasswordField
+from wtforms import BooleanField, HiddenField, PasswordField
 from wtforms.validators import Email, EqualTo, Length, ValidationError
 
 from shop.forms import Form, LineField, length, required
@@ -80,3 +80,21 @@ class NewPasswordForm(Form):
 
 class PasswordForm(NewPasswordForm):
     current = PasswordField(_("当前密码"), [required()], render_kw={"autocomplete": "current-password"})
+
+
+def password_again() -> PasswordField:
+    return PasswordField(
+        _("登录密码"),
+        [required(), length(1, passwords.LONGEST)],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+class OwnerForm(Form):
+    """Somebody shows that it is they."""
+
+    password = password_again()
+
+
+class DeletionForm(OwnerForm):
+    gives_up = BooleanField(_("我放弃还在学习中的学位课和没有到账的奖学金"))

@@ -7,12 +7,12 @@ from datetime import date
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-from wtforms import PasswordField
 from wtforms.validators import Email, Optional, ValidationError
 
 from shop.errors import NotEnoughBeli
 from shop.forms import Form, LineField, StrictInteger, TextField, length, required
-from shop.services import appeals, passwords
+from shop.forms.account import password_again
+from shop.services import appeals
 from shop.services.withdrawals import MOST_AT_ONCE
 
 MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])", re.ASCII)
@@ -69,11 +69,7 @@ class WithdrawalForm(AmountForm):
     payee_name = LineField(
         _("支付宝实名"), [required(), length(1, 64)], render_kw={"maxlength": 64, "autocomplete": "off"}
     )
-    password = PasswordField(
-        _("登录密码"),
-        [required(), length(1, passwords.LONGEST)],
-        render_kw={"autocomplete": "current-password"},
-    )
+    password = password_again()
     token = LineField()
 
     def __init__(self, balance: int, **kwargs: Any) -> None:

@@ -24,6 +24,7 @@ class OrderFilter(Form):
     status = FilterChoice(_("状态"), OrderStatus)
     trouble = FilterChoice(_("异常"), Snag)
     username = LineField(_("学员用户名"), [length(0, 64)], render_kw={"maxlength": 64})
+    person = StrictInteger(_("学员编号"), [Optional()], least=1, most=LAST_ID)
     since = DayField(_("下单从"))
     until = DayField(_("下单到"))
     least = YuanField(_("实付从（元）"), [Optional()])
@@ -42,6 +43,7 @@ class OrderFilter(Form):
             product_id=self.product.data,
             coupon_id=self.coupon.data,
             username=self.username.data or "",
+            account_id=self.person.data,
             trouble=self.trouble.data,
             sort=self.sort.data,
         )

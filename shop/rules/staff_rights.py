@@ -25,6 +25,7 @@ class Task(StrEnum):
     MONEY_SETTLE = "money settle"
     BELI_READ = "beli read"
     BELI_GRANT = "beli grant"
+    GIFTS = "gifts"  # some of them: what this person proposes or decides about
     WITHDRAWALS = "withdrawals"
 
     CATALOGUE_READ = "catalogue read"
@@ -42,6 +43,7 @@ class Task(StrEnum):
     COMPLAINTS_DECIDE = "complaints decide"
     MENTOR_FEES_READ = "mentor fees read"
     PEOPLE_FIND = "people find"
+    PEOPLE_MASKED = "people masked"  # name, phone and address as far as one recognises them
     PEOPLE_PLAIN = "people plain"  # phone and name on request, logged
 
     REPORTS = "reports"  # some of them; which ones is said by the four below
@@ -69,6 +71,7 @@ ROLES_FOR: Mapping[Task, Set[StaffRole]] = {
     Task.MONEY_SETTLE: {FIN},
     Task.BELI_READ: {FIN, CS},
     Task.BELI_GRANT: {FIN},
+    Task.GIFTS: {OPS, FIN, CS},
     Task.WITHDRAWALS: {FIN},
     Task.CATALOGUE_READ: {OPS, FIN, CS},
     Task.CATALOGUE_EDIT: {OPS},
@@ -84,6 +87,7 @@ ROLES_FOR: Mapping[Task, Set[StaffRole]] = {
     Task.COMPLAINTS_DECIDE: {REG},
     Task.MENTOR_FEES_READ: {REG, FIN},
     Task.PEOPLE_FIND: {REG, FIN, CS, ADM},
+    Task.PEOPLE_MASKED: {REG, CS},
     Task.PEOPLE_PLAIN: {REG},
     Task.REPORTS: {OPS, REG, FIN},
     Task.REPORT_SALES: {FIN},

@@ -176,14 +176,19 @@ def grant(account_id: int, coupon_id: int, now: datetime) -> str:
     """
     try:
         with unit_of_work() as session:
-            coupon = _count_one(session, coupon_id)
-            if coupon is None:
-                raise _why_not_granted(session, account_id, coupon_id)
-            _give(session, coupon, account_id, now)
-            return coupon.name
+            return grant_in(session, account_id, coupon_id, now)
     except IntegrityError:
         _refuse_a_second(account_id, coupon_id)
         raise
+
+
+def grant_in(session: Session, account_id: int, coupon_id: int, now: datetime) -> str:
+    """The same in the caller's transaction. Raises IntegrityError too, when the account gets one at the same moment."""
+    coupon = _count_one(session, coupon_id)
+    if coupon is None or _has(session, account_id, coupon_id):
+        raise _why_not_granted(session, account_id, coupon_id)
+    _give(session, coupon, account_id, now)
+    return coupon.name
 
 
 def grant_by_name(username: str, coupon_id: int, now: datetime) -> bool:
@@ -274,7 +279,7 @@ def _why_not_granted(session: Session, account_id: int, coupon_id: int) -> Claim
     if coupon is None:
         return NotFound()
     if _has(session, account_id, coupon_id):
-        return ClaimRefused(coupon=coupon.name, reason=_("您已经领过一张。"))
+        return ClaimRefused(coupon=coupon.name, reason=_("这个账户已经有一张。"))
     return ClaimRefused(coupon=coupon.name, reason=_("已经被领完。") if coupon.enabled else _("已经停用。"))
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from shop.errors import ShopError
 from shop.gateways.settlement_store import Pick, Settlement
-from shop.models import EnrolledCourse, Order, OrderDetail
+from shop.models import Account, EnrolledCourse, Order, OrderDetail
 from shop.rules import pricing
 from shop.services import reservation, sale
 
@@ -50,6 +50,8 @@ def _changed(
     session: Session, order: Order, details: Sequence[OrderDetail], settlement: Settlement, now: datetime
 ) -> str:
     """What stands in the way; empty when nothing does. Raises the refusals of a checkout."""
+    if session.scalar(select(Account.deleted_time).where(Account.id == order.account_id)) is not None:
+        return _("买家的账户已经注销")
     offers = sale.read(session, settlement.picks)
     for _product, refusal in sale.refusals(session, order.account_id, offers):
         raise refusal

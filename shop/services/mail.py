@@ -189,7 +189,9 @@ def _send(server: smtp.Server, claimed: Claimed) -> str:
 def _book(claimed: Claimed, state: MailState, error: str = "") -> str:
     now = clock.now()
     with unit_of_work() as session:
-        letter = session.get_one(Mail, claimed.id, with_for_update=True)
+        letter = session.get(Mail, claimed.id, with_for_update=True)
+        if letter is None:  # whom it was for has left the shop meanwhile, and all letters with them
+            return "sent" if state is MailState.SENT else "failed"
         letter.state, letter.error = state, error
         if state is MailState.SENT:
             letter.sent_time = now

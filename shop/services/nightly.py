@@ -17,7 +17,7 @@ from sqlalchemy import Table, func, or_, select, update
 from shop import clock
 from shop.extensions import db, insert_into, unit_of_work
 from shop.models import NightlyRun
-from shop.services import audit, coupons, enrolments, maturity, neglect, orders, study_end
+from shop.services import audit, coupons, enrolments, maturity, neglect, orders, retention, study_end
 
 HOUR = time(2)  # in Shanghai
 MOST_NIGHTS = 31  # worked off in one run; more of them wait for the next
@@ -73,6 +73,7 @@ STEPS: tuple[Step, ...] = (
     Step("missing_follow_up", neglect.fine_missing_follow_up),
     Step("late_answers", neglect.fine_late_answers),
     Step("mature", maturity.settle_due),
+    Step("retention", retention.let_go),  # safety.md 7.2
 )
 AUDIT = Step("audit", lambda _: audit.store())  # once, after the last of the nights: it looks at the present
 

@@ -11,7 +11,7 @@ import codecs
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -260,6 +260,12 @@ def attach(
     return rows
 
 
+def remove_files(stored_names: Iterable[str]) -> None:
+    """Take files away whose rows are gone; what a crash leaves here, ``sweep_orphans`` finds."""
+    for name in stored_names:
+        upload_store.remove(settings().uploads, name)
+
+
 def sweep_orphans(now: datetime) -> dict[str, int]:
     """Remove files that no row names a day after they were written; how many that were."""
     folder = settings().uploads
@@ -314,3 +320,15 @@ def fetch(account_id: int, upload_id: int) -> Download:
         log.error("upload missing on disk", upload=row.id)
         raise NotFound from error
     return Download(row.name, row.mime_type, os.fstat(stream.fileno()).st_size, stream)
+
+
+def own(account_id: int) -> Iterator[tuple[int, str, IO[bytes]]]:
+    """What the account itself has handed in, to take along: id, name, and the file; the caller closes it."""
+    rows = db.session.execute(
+        select(Upload.id, Upload.name, Upload.stored_name).where(Upload.account_id == account_id).order_by(Upload.id)
+    )
+    for upload_id, name, stored_name in rows.all():
+        try:
+            yield upload_id, name, upload_store.open_file(settings().uploads, stored_name)
+        except FileNotFoundError:
+            log.error("upload missing on disk", upload=upload_id)

@@ -34,6 +34,7 @@ class Move:
     purse: Purse | None  # of a degree, that it was paid out of
     enrolment_id: int | None  # of that degree; none once the page about it is gone
     withdrawal_id: int | None
+    is_gift: bool = False  # given by staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def move_beli(
     refund_id: int | None = None,
     score_record_id: int | None = None,
     withdrawal_id: int | None = None,
+    gift_id: int | None = None,
     memo: str | None = None,
 ) -> TransactionRecord:
     """The record of having moved whole 贝里 in or out of a balance, as the kind says (design 5, 11).
@@ -82,6 +84,7 @@ def move_beli(
         refund_id=refund_id,
         score_record_id=score_record_id,
         withdrawal_id=withdrawal_id,
+        gift_id=gift_id,
         memo=memo,
     )
     session.add(record)
@@ -146,4 +149,5 @@ def _move(record: TransactionRecord, order_number: str | None, purse: Purse | No
         purse=purse,
         enrolment_id=enrolment_id,
         withdrawal_id=record.withdrawal_id,
+        is_gift=record.gift_id is not None,
     )

@@ -107,7 +107,12 @@ def worth_fen(amount: int) -> int:
 
 
 def masked(payee: str) -> str:
-    """An e-mail address or a phone number that only its owner recognises: "al***@example.com", "138****1234"."""
+    """An e-mail address or a phone number that only its owner recognises: "al***@example.com", "138****1234".
+
+    "" once it is erased.
+    """
+    if not payee:
+        return ""
     name, at, host = payee.rpartition("@")
     return f"{name[:2] if len(name) > 2 else name[:1]}***@{host}" if at else f"{payee[:3]}****{payee[-4:]}"
 

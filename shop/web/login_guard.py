@@ -11,6 +11,7 @@ import hashlib
 from flask import current_app
 from redis.exceptions import ResponseError
 
+from shop.services import accounts
 from shop.web import throttle
 
 KNOWN_SECONDS = 60 * 24 * 3600
@@ -41,6 +42,24 @@ def succeeded(name: str, address: str) -> None:
     client.lpush(key, _digest(address))
     client.ltrim(key, 0, MOST_KNOWN - 1)
     client.expire(key, KNOWN_SECONDS)
+
+
+def is_owner(name: str, password: str, address: str) -> bool:
+    """Whether it is really the owner who sits there: asked like at the log-in, and slowed like it (safety.md 7.5.3).
+
+    Raises TooManyTries.
+    """
+    before_try(name, address)
+    if accounts.authenticate(name, password) is None:
+        failed(name, address)
+        return False
+    succeeded(name, address)
+    return True
+
+
+def forget(name: str) -> None:
+    """The account of this name is gone; whoever takes the name next comes from nowhere yet."""
+    current_app.extensions["redis"].delete(_key(name))
 
 
 def _is_known(name: str, address: str) -> bool:

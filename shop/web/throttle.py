@@ -34,6 +34,8 @@ LIMITS: dict[str, RateLimitItem] = {
     "reset_address": parse("30 per 1 hour"),
     # As long as a link is good: whoever gets no further letter can still use the last one.
     "reset_account": parse("5 per 30 minutes"),
+    "data_export": parse("5 per 1 day"),  # each reads all that there is about a person
+    "order_message": parse("5 per 1 hour"),  # nobody's mailbox is filled by several of the staff
     "coupon_code": parse("10 per 10 minutes"),
     "coupon_code_address": parse("60 per 10 minutes"),
 }

@@ -84,6 +84,8 @@ def fields(world: World) -> dict[str, dict[str, Any]]:
         "/language": {"language": "en", "next": "/"},
         "/password/reset": {"email": "nobody@example.com"},
         "/account/password": {"current": "not the password", "new": PASSWORD + "!", "again": PASSWORD + "!"},
+        "/account/data/exports/<token>": {"password": PASSWORD},
+        "/account/data/deletion": {"password": "not the password"},
         "/messages/reading": {"newest": of["message"]},
         "/cart/items": wanted,
         "/cart/items/<product_id>/policy": {"policy": of["plan"]},

@@ -207,8 +207,11 @@ def test_every_number_leads_to_its_page(app: Flask, alipay: Cashier) -> None:
         assert found_by(finance, q) == href, q
     assert number in finance.post("/staff/search", {"q": trade}).text or found_by(finance, trade) == page
     for q in ("nami", PHONE, student.email):
-        assert found_by(finance, q) == "/staff/orders?username=nami", q
-    assert found_by(somebody(app, StaffRole.ADMIN), "nami") == f"/staff/accounts/{student.id}"
+        for role in (StaffRole.FINANCE, StaffRole.SERVICE, StaffRole.REGISTRY):
+            assert found_by(somebody(app, role), q) == f"/staff/people/{student.id}", (role, q)
+    both = somebody(app, StaffRole.ADMIN).post("/staff/search", {"q": "nami"}).text
+    assert f"/staff/accounts/{student.id}" in both and f"/staff/people/{student.id}" in both
+    assert found_by(somebody(app, StaffRole.OPERATIONS), "nami") == ""
     nothing = somebody(app, StaffRole.OPERATIONS).post("/staff/search", {"q": number})
     assert nothing.status_code == 200 and page not in nothing.text
 

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from shop import clock
 from shop.enums import (
     CouponStatus,
+    GiftKind,
+    GiftState,
     OrderStatus,
     PaymentState,
     RefundCause,
@@ -27,6 +29,7 @@ from shop.models import (
     CouponRecord,
     EnrolledCourse,
     EnrolledDegreeCourse,
+    Gift,
     Order,
     OrderDetail,
     Payment,
@@ -925,3 +928,42 @@ def every_module_has_its_study_record(session: Session, shop: Shop) -> dict[str,
 def study_record_is_of_its_degree(session: Session, shop: Shop) -> dict[str, list[int]]:
     record = copy(session, StudyRecord, id_of(session, StudyRecord), course_module_id=shop.foreign_course)
     return {"study_record_is_of_its_degree": [record]}
+
+
+def a_gift(session: Session, shop: Shop, **values: Any) -> int:
+    """Given to the buyer by two people who have nothing to do with it."""
+    who = {"account_id": shop.buyer, "proposer_id": 901, "handler_id": 902, "decided_time": clock.now()}
+    row = {"kind": GiftKind.BELI, "beli": 7, "reason": "so", "state": GiftState.GIVEN, **who, **values}
+    return put(session, Gift, **row)
+
+
+@plant
+def gift_gives_its_beli_once(session: Session, shop: Shop) -> dict[str, list[int]]:
+    """Given without a record; given by a record of another amount; refused, and moved all the same."""
+    never, wrong = a_gift(session, shop), a_gift(session, shop)
+    give_back(session, shop, 8, gift_id=wrong)
+    change(
+        session,
+        TransactionRecord,
+        id_of(session, TransactionRecord, TransactionRecord.gift_id == wrong),
+        transaction_type=TransactionType.INCOME,
+    )
+    refused = a_gift(session, shop, state=GiftState.REFUSED)
+    give_back(session, shop, 7, gift_id=refused)
+    return {"gift_gives_its_beli_once": [never, wrong, refused]}
+
+
+@plant
+def given_coupon_is_there(session: Session, shop: Shop) -> dict[str, list[int]]:
+    held = session.scalars(select(CouponRecord.coupon_id).where(CouponRecord.account_id == shop.buyer)).first()
+    a_gift(session, shop, kind=GiftKind.COUPON, beli=None, coupon_id=held)
+    gone = a_gift(session, shop, kind=GiftKind.COUPON, beli=None, coupon_id=999)
+    return {"given_coupon_is_there": [gone]}
+
+
+@plant
+def gift_has_two_persons(session: Session, shop: Shop) -> dict[str, list[int]]:
+    refused = {"state": GiftState.REFUSED}
+    alone = a_gift(session, shop, handler_id=901, **refused)
+    own = a_gift(session, shop, handler_id=shop.buyer, **refused)
+    return {"gift_has_two_persons": [alone, own]}

@@ -18,6 +18,8 @@ POST /staff/accounts/<account_id>/enabling               login 403 403 403 403 4
 POST /staff/accounts/<account_id>/sessions/ending        login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts/<account_id>/second-factor/delete   login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts/<account_id>/password-link          login 403 403 403 403 403  403 403 403 403 ok
+POST /staff/accounts/<account_id>/exports                login 403 403 403 403 403  403 403 403 403 ok
+POST /staff/accounts/<account_id>/deletion               login 403 403 403 403 403  403 403 403 403 ok
 """
 
 CHANGING = {
@@ -30,16 +32,19 @@ CHANGING = {
         "/<account_id>/sessions/ending",
         "/<account_id>/second-factor/delete",
         "/<account_id>/password-link",
+        "/<account_id>/exports",
+        "/<account_id>/deletion",
     )
 }
 
 
 def stage(world: World) -> None:
     """Somebody of the staff whom the others have nothing to do with."""
-    from tests.builders import a_clerk
+    from tests.builders import a_clerk, a_student
 
     world.places["colleague"] = a_clerk().id
     world.places["another colleague"] = a_clerk().id
+    world.places["somebody who leaves"] = a_student().id
 
 
 def places(world: World) -> dict[str, Any]:
@@ -49,6 +54,8 @@ def places(world: World) -> dict[str, Any]:
         "account_id": world.places["colleague"],
         f"{account}/second-factor/delete account_id": world.places["another colleague"],
         f"{account}/password-link account_id": world.places["another colleague"],
+        f"{account}/exports account_id": world.places["another colleague"],
+        f"{account}/deletion account_id": world.places["somebody who leaves"],
     }
 
 

@@ -14,6 +14,7 @@ GET  /staff/orders.csv                                   login 403 403 403 403 4
 GET  /staff/orders/<order_number>                        login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/orders/<order_number>/notes                  login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/orders/<order_number>/notes/<note_id>/done   login 403 403 403 403 403  403 403 ok  ok  403
+POST /staff/orders/<order_number>/messages/<message_id>/sending    login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/orders/<order_number>/inquiry                login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/orders/<order_number>/delivery               login 403 403 403 403 403  403 403 ok  403 403
 GET  /staff/orders/<order_number>/refunds                login 403 403 403 403 403  403 403 ok  ok  403
@@ -23,6 +24,7 @@ POST /staff/orders/<order_number>/refunds                login 403 403 403 403 4
 CHANGING = {
     "POST /staff/orders/<order_number>/notes",
     "POST /staff/orders/<order_number>/notes/<note_id>/done",
+    "POST /staff/orders/<order_number>/messages/<message_id>/sending",
     "POST /staff/orders/<order_number>/refunds",
 }
 
@@ -30,8 +32,9 @@ CHANGING = {
 def stage(world: World) -> None:
     """An order with a line that can go back, and two notes that wait: one for finance, one for customer service."""
     from shop import clock
+    from shop.enums import MessageType
     from shop.extensions import db
-    from shop.models import Account, OrderNote
+    from shop.models import Account, Notification, OrderNote
     from tests.builders import a_course
     from tests.purchases import enrolled, saved
 
@@ -40,6 +43,14 @@ def stage(world: World) -> None:
     world.texts["order of staff"], world.places["line of staff"] = line.order.order_number, line.id
     today = clock.local_date(clock.now())
     note = {"order_id": line.order_id, "author_id": world.ids["CS"], "follow_up_date": today}
+    told = Notification(
+        account_id=account.id,
+        msg_type=MessageType.ORDER,
+        content="订单 %(order)s 超时未支付，已经取消，占用的优惠券和贝里已退回。",
+        facts={"order": line.order.order_number},
+        link=f"/orders/{line.order.order_number}",
+    )
+    world.places["told"] = saved(told).id
     world.places["note"] = saved(OrderNote(text="call back", **note)).id
 
 
@@ -47,8 +58,9 @@ def places(world: World) -> dict[str, Any]:
     return {
         **{
             f"/staff/orders/<order_number>{rest} order_number": world.texts["order of staff"]
-            for rest in ("/notes", "/notes/<note_id>/done", "/refunds")
+            for rest in ("/notes", "/notes/<note_id>/done", "/messages/<message_id>/sending", "/refunds")
         },
+        "/staff/orders/<order_number>/messages/<message_id>/sending message_id": world.places["told"],
         "note_id": world.places["note"],
     }
 

@@ -17,8 +17,9 @@ from shop.forms import Form
 from shop.forms.staff import ReasonForm
 from shop.forms.staff_accounts import AccountFilter, NewAccountForm, NewKind, RolesForm
 from shop.rules.staff_rights import Task
-from shop.services import second_factor
+from shop.services import data_export, erasure, second_factor
 from shop.services.accounts import UsernameTaken
+from shop.services.erasure import NotDeletable
 from shop.services.staff import accounts
 from shop.services.staff.accounts import LastAdministrator, NotYourself
 from shop.web.errors import note_refusal
@@ -78,6 +79,7 @@ def _page(account_id: int, *, token: str = "", refused: str = "", **forms: Form)
         "staff/accounts/page.html",
         sheet=sheet,
         is_me=account_id == current_user.id,
+        obstacles=list(dict.fromkeys(one.kind for one in erasure.obstacles(account_id))),
         link=f"{settings().public_url}/password/reset/{token}" if token else "",
         roles_form=forms.get("roles", RolesForm(None, roles=sheet.line.roles)),
         reason_form=ReasonForm(None),
@@ -144,13 +146,28 @@ def password_link(account_id: int) -> Page:
         return _refused(account_id, error)
 
 
+@bp.post(f"/accounts/{ACCOUNT}/exports")
+@staff_may(Task.ACCOUNTS)
+@confirmed
+def export(account_id: int) -> Page:
+    """The link goes to the person; nobody here sees it."""
+    return _with_reason(account_id, data_export.start, _("下载链接已发给本人，24 小时内有效。"))
+
+
+@bp.post(f"/accounts/{ACCOUNT}/deletion")
+@staff_may(Task.ACCOUNTS)
+@confirmed
+def delete(account_id: int) -> Page:
+    return _with_reason(account_id, erasure.delete_for, _("账户已注销，个人数据已删除，交易记录已脱离姓名。"))
+
+
 def _with_reason(account_id: int, change: Callable[..., Any], done: str) -> Page:
     form = ReasonForm()
     if not form.validate():
         return _page(account_id, reason=form), 422
     try:
         change(account_id, actor=staff_actor(), reason=form.reason.data)
-    except (LastAdministrator, NotYourself) as error:
+    except (LastAdministrator, NotYourself, NotDeletable) as error:
         return _refused(account_id, error)
     return _done(account_id, done)
 

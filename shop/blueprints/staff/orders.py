@@ -21,17 +21,18 @@ from shop.money import to_yuan
 from shop.rules.staff_rights import Task
 from shop.services import refund_decisions
 from shop.services.refunds import Preview
-from shop.services.staff import order_list, order_story
+from shop.services.staff import order_list, order_mail, order_story
 from shop.services.staff.order_list import Line
-from shop.web import csv_files
+from shop.web import csv_files, throttle
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
-from shop.web.staff import confirmed, staff_actor, staff_may
+from shop.web.staff import confirmed, person_name, staff_actor, staff_may
 
 bp = Blueprint("staff_orders", __name__, url_prefix="/staff")
 
 ORDER = "<string(maxlength=32):order_number>"
 NOTE = "<int(min=1, max=2147483647):note_id>"
+MESSAGE = "<int(min=1, max=2147483647):message_id>"
 
 Page = str | Response | tuple[str, int]
 
@@ -64,7 +65,7 @@ def csv() -> Response:
 def _cells(line: Line) -> Sequence[object]:
     return [
         line.order_number,
-        line.username,
+        person_name(line.username),
         line.status.label,
         f"{clock.local(line.date):%Y-%m-%d %H:%M:%S}",
         f"{clock.local(line.pay_time):%Y-%m-%d %H:%M:%S}" if line.pay_time else "",
@@ -116,6 +117,15 @@ def add_note(order_number: str) -> Page:
 def finish_note(order_number: str, note_id: int) -> Page:
     order_story.finish_note(order_number, note_id, actor=staff_actor())
     flash(_("备注已完成。"), "ok")
+    return _back(order_number)
+
+
+@bp.post(f"/orders/{ORDER}/messages/{MESSAGE}/sending")
+@staff_may(Task.ORDER_NOTE)
+def send_message(order_number: str, message_id: int) -> Page:
+    throttle.hit("order_message", order_number)
+    order_mail.send_again(order_number, message_id, actor=staff_actor())
+    flash(_("已再次发给买家。"), "ok")
     return _back(order_number)
 
 

@@ -6,11 +6,10 @@ selling, and more rows mean no more statements. They join and group, so that a m
 a subquery that is asked once per row would take hours.
 """
 
-from shop.services.audit_queries import coupons, degrees, enrolments, ledger, orders, payments, refunds, waiting
+from shop.services.audit_queries import coupons, degrees, enrolments, gifts, ledger, orders, payments, refunds, waiting
 from shop.services.audit_queries.check import Broken, Check
 
-CHECKS: tuple[Check, ...] = tuple(
-    check for group in (ledger, coupons, orders, payments, refunds, enrolments, degrees) for check in group.checks.found
-)
+GROUPS = (ledger, coupons, orders, payments, refunds, enrolments, degrees, gifts)
+CHECKS: tuple[Check, ...] = tuple(check for group in GROUPS for check in group.checks.found)
 
 __all__ = ["CHECKS", "Broken", "Check", "waiting"]

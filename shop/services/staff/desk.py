@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 
 from shop import clock
-from shop.enums import MailState, RefundState, StaffRole, WithdrawalState
+from shop.enums import GiftKind, GiftState, MailState, RefundState, StaffRole, WithdrawalState
 from shop.extensions import db
 from shop.models import (
     AuditRun,
+    Gift,
     JobRun,
     Mail,
     NightlyRun,
@@ -63,6 +64,11 @@ def _refunds(*where: Any) -> Callable[[], Select[*tuple[Any, ...]]]:
 
 def _withdrawals(state: WithdrawalState) -> Callable[[], Select[*tuple[Any, ...]]]:
     return lambda: select(func.count(), func.min(Withdrawal.requested_time)).where(Withdrawal.state == state)
+
+
+def _gifts(kind: GiftKind) -> Callable[[], Select[*tuple[Any, ...]]]:
+    waiting_ones = Gift.state == GiftState.WAITING
+    return lambda: select(func.count(), func.min(Gift.proposed_time)).where(waiting_ones, Gift.kind == kind)
 
 
 def _orders(snag: Snag) -> Callable[[], Select[*tuple[Any, ...]]]:
@@ -171,6 +177,20 @@ QUEUES = (
         "/staff/withdrawals?queue=1",
         Task.WITHDRAWALS,
         _withdrawals(WithdrawalState.APPROVED),
+    ),
+    Queue(
+        "gifts beli",
+        _("待审核的贝里发放"),
+        "/staff/gifts?queue=0",
+        Task.BELI_GRANT,
+        _gifts(GiftKind.BELI),
+    ),
+    Queue(
+        "gifts coupon",
+        _("待审核的优惠券发放"),
+        "/staff/gifts?queue=1",
+        Task.COUPON_GIVE,
+        _gifts(GiftKind.COUPON),
     ),
     Queue("findings", _("审计发现"), "/staff/system", Task.AUDIT_FINDINGS, _findings),
     Queue("jobs", _("失败或停下的任务"), "/staff/system", Task.SYSTEM, _jobs),

@@ -52,6 +52,7 @@ class Wanted:
     product_id: int | None = None
     coupon_id: int | None = None
     username: str = ""
+    account_id: int | None = None
     trouble: Snag | None = None
     sort: Sort = Sort.NEWEST
 
@@ -63,6 +64,7 @@ class Line:
     id: int
     order_number: str
     username: str
+    account_id: int
     status: OrderStatus
     date: datetime
     pay_time: datetime | None
@@ -72,7 +74,7 @@ class Line:
 
 
 _COLUMNS = (
-    *(Order.id, Order.order_number, Account.username, Order.status, Order.date, Order.pay_time),
+    *(Order.id, Order.order_number, Account.username, Order.account_id, Order.status, Order.date, Order.pay_time),
     *(Order.list_amount_fen, Order.beli, Order.actual_amount_fen),
 )
 
@@ -125,6 +127,8 @@ def _where(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         yield Order.actual_amount_fen <= wanted.most_fen
     if wanted.username:
         yield Account.username == wanted.username
+    if wanted.account_id:
+        yield Order.account_id == wanted.account_id
     if wanted.product_id:
         yield exists().where(OrderDetail.order_id == Order.id, OrderDetail.product_id == wanted.product_id)
     if wanted.coupon_id:
@@ -169,6 +173,7 @@ def _line(row: Row[*tuple[Any, ...]]) -> Line:
         id=row.id,
         order_number=row.order_number,
         username=row.username,
+        account_id=row.account_id,
         status=row.status,
         date=row.date,
         pay_time=row.pay_time,

@@ -14,6 +14,7 @@ from shop.extensions import db, unit_of_work
 from shop.models import (
     Account,
     AuditLog,
+    Notification,
     Order,
     OrderDetail,
     OrderNote,
@@ -27,6 +28,7 @@ from shop.services import audit_log, clerks, delivery, locks, order_messages, or
 from shop.services.audit_log import Actor
 from shop.services.audit_queries.enrolments import paid_line_is_delivered
 from shop.services.order_views import OrderView
+from shop.services.staff import order_mail
 
 LONGEST_NOTE = 2000
 MOST_NOTICES = 50  # on the page; Alipay repeats itself eight times, mischief more often
@@ -57,6 +59,7 @@ class Story:
     history: Sequence[AuditLog]
     notes: tuple[Note, ...]
     is_undelivered: bool  # paid for, and something of it is not open
+    messages: Sequence[Notification]  # what the buyer was told about it, the latest first
 
 
 def whole(order_number: str) -> Story:
@@ -81,6 +84,7 @@ def whole(order_number: str) -> Story:
         history=_history(order_id),
         notes=_notes(order_id),
         is_undelivered=bool(session.scalars(paid_line_is_delivered().where(OrderDetail.order_id == order_id)).first()),
+        messages=order_mail.of_order(order_number, owner_id),
     )
 
 

@@ -71,9 +71,9 @@ def _ledger(q: str) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _buyers(q: str) -> Select[*tuple[Any, ...]]:
+def _people(q: str) -> Select[*tuple[Any, ...]]:
     """By user name, or by the exact e-mail address or phone number, which the answer does not repeat."""
-    return select(Account.username, Account.username).where(
+    return select(Account.id, Account.id).where(
         or_(Account.username == q, Account.email == q.lower(), Account.mobile == q)
     )
 
@@ -107,7 +107,7 @@ KINDS = (
     Kind(_("退款"), Task.REFUND_PROPOSE, _refunds, "/staff/refunds/%s"),
     Kind(_("贝里流水"), Task.ORDERS_READ, _ledger, "/staff/orders/%s"),
     Kind(_("用掉的优惠券"), Task.ORDERS_READ, _records, "/staff/orders/%s"),
-    Kind(_("学员的订单"), Task.ORDERS_READ, _buyers, "/staff/orders?username=%s"),
+    Kind(_("人员"), Task.PEOPLE_FIND, _people, "/staff/people/%s"),
     Kind(_("提现"), Task.WITHDRAWALS, _withdrawals, "/staff/withdrawals/%s"),
     Kind(_("待认领款项"), Task.MONEY_READ, _troubles, "/staff/money#trouble-%s"),
     Kind(_("账户"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s"),
