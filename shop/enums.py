@@ -157,7 +157,7 @@ class Slip(Choice):
 
     TENTH = (
         0,
-        _("%(percent)s 表示学员只付 %(percent)s%%，也就是 %(fold)s 折。如果想打 %(percent)s 折，请写 %(tenfold)s。"),
+        _("%(percent)s 是 %(fold)s 折，学员只付 %(percent)s%%。如果想打 %(percent)s 折，请写 %(tenfold)s。"),
     )
     BELOW_HALF = 1, _("学员只付 %(percent)s%%，少收一半以上。")
     FACE_OVER_PRICE = 2, _("面额 %(face)s 元不低于「%(name)s」最便宜的方案（%(price)s 元），这个方案会变成免费。")

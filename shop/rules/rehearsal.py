@@ -1,4 +1,4 @@
-"""A campaign tried out on purchases that were made or are being made: what would it have cost? (pure, nothing is written)
+"""A campaign tried out on purchases that were made or are being made: what would it have cost?
 
 What is compared, basket by basket:
 

@@ -176,14 +176,18 @@ def grant(account_id: int, coupon_id: int, now: datetime) -> str:
     """
     try:
         with unit_of_work() as session:
-            coupon = _count_one(session, coupon_id)
-            if coupon is None:
-                raise _why_not_granted(session, account_id, coupon_id)
-            _give(session, coupon, account_id, now)
-            return coupon.name
+            return hand_out(session, account_id, coupon_id, now).coupon.name
     except IntegrityError:
         _refuse_a_second(account_id, coupon_id)
         raise
+
+
+def hand_out(session: Session, account_id: int, coupon_id: int, now: datetime) -> CouponRecord:
+    """The same in the caller's transaction: the record. Raises NotFound, ClaimRefused, IntegrityError for a second."""
+    coupon = _count_one(session, coupon_id)
+    if coupon is None:
+        raise _why_not_granted(session, account_id, coupon_id)
+    return _give(session, coupon, account_id, now)
 
 
 def grant_by_name(username: str, coupon_id: int, now: datetime) -> bool:

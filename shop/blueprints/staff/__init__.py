@@ -5,6 +5,8 @@ from __future__ import annotations
 from shop.blueprints.staff import (
     accounts,
     audit_log,
+    coupon_people,
+    coupons,
     desk,
     money,
     orders,
@@ -21,6 +23,8 @@ AREAS = (
     money,
     reconciliation,
     withdrawals,
+    coupons,
+    coupon_people,
     accounts,
     audit_log,
     system,
