@@ -152,6 +152,23 @@ class WhyNot(Choice):
     SAVES_MORE = 10, _("比已选的多省 %(more)s 元")
 
 
+class Slip(Choice):
+    """What somebody who types a campaign may not have meant; the numbers come as facts (``shop.rules.rehearsal``)."""
+
+    TENTH = (
+        0,
+        _("%(percent)s 是 %(fold)s 折，学员只付 %(percent)s%%。如果想打 %(percent)s 折，请写 %(tenfold)s。"),
+    )
+    BELOW_HALF = 1, _("学员只付 %(percent)s%%，少收一半以上。")
+    FACE_OVER_PRICE = 2, _("面额 %(face)s 元不低于「%(name)s」最便宜的方案（%(price)s 元），这个方案会变成免费。")
+    MINIMUM_WITHIN_FACE = 3, _("满 %(minimum)s 元减 %(face)s 元：刚好达到最低消费的订单会变成免费。")
+    LARGE = 4, _("%(quantity)s 张全部用掉时，最多少收 %(amount)s 元。")
+    CLAIM_OVER = 5, _("领取窗口在 %(day)s 就结束了，谁也领不到。")
+    USE_OVER = 6, _("可用的日期到 %(day)s 为止，已经过去了，领到也不能用。")
+    OFF_SALE = 7, _("「%(name)s」现在不在售，领到也用不上。")
+    OUT_OF_REACH = 8, _("最低消费 %(minimum)s 元高于「%(name)s」最贵的方案（%(price)s 元），没有人用得上。")
+
+
 class PaymentType(Choice):
     WECHAT = 0, _("微信")
     ALIPAY = 1, _("支付宝")

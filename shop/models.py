@@ -583,6 +583,7 @@ class CouponRecord(Model):
         CheckConstraint("(status = 1) = (order_id IS NOT NULL)", name="used_has_order"),
         CheckConstraint("valid_until >= valid_from", name="use_window"),
         Index(None, "account_id", "status"),
+        Index(None, "coupon_id", "id"),  # the records of a campaign, the latest first
         Index(
             "ix_coupon_record_unused",
             "valid_until",

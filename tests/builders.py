@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from itertools import count
 from typing import Any, TypeVar
 
+from sqlalchemy import null
+
 from shop import clock
 from shop.enums import CouponKind, CourseType, Role, StaffRole, TransactionType, ValidPeriod
 from shop.extensions import db, unit_of_work
@@ -115,6 +117,11 @@ def a_coupon(
             }
         )
     )
+
+
+def a_draft(product: Product | None = None, **values: Any) -> Coupon:
+    """A campaign that nobody but staff can see."""
+    return a_coupon(product, enabled=False, published_time=null(), **values)  # None would take the default, now
 
 
 def a_claimed(account: Account, product: Product | None = None, **terms: Any) -> CouponRecord:

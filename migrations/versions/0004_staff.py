@@ -202,6 +202,8 @@ def upgrade() -> None:
     op.execute("UPDATE coupon_code SET created_time = CURRENT_TIMESTAMP")
     with op.batch_alter_table('coupon_code', schema=None) as batch_op:
         batch_op.alter_column('created_time', existing_type=sa.DateTime(timezone=True), nullable=False)
+    with op.batch_alter_table('coupon_record', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_coupon_record_coupon_id_id'), ['coupon_id', 'id'], unique=False)
 
     op.execute(FIRST_ADMINS)
     _seal_audit_log()
@@ -209,6 +211,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     _unseal_audit_log()
+    with op.batch_alter_table('coupon_record', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_coupon_record_coupon_id_id'))
     with op.batch_alter_table('coupon_code', schema=None) as batch_op:
         batch_op.drop_column('created_time')
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from redis import Redis
@@ -16,6 +18,7 @@ from shop.clock import now
 from shop.gateways.cart_store import LARGEST_ID
 
 TTL = timedelta(minutes=30)
+KEY = re.compile(r"settlement:\{a([1-9][0-9]{0,9})\}", re.ASCII)
 # Only the settlement that became an order is cleared, not a newer one made meanwhile in another tab.
 CLEAR = "if redis.call('hget', KEYS[1], 'token') == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 
@@ -58,6 +61,18 @@ def save(redis: Redis, account_id: int, settlement: Settlement) -> None:
     pipeline.hset(_key(account_id), mapping={"token": settlement.token, "body": json.dumps(body)})
     pipeline.expire(_key(account_id), TTL)
     pipeline.execute()
+
+
+def open_ones(redis: Redis, most: int, most_keys: int = 100_000) -> dict[int, Settlement]:
+    """Settlements by account, in no order; looks at so many keys of any kind at most, and changes none."""
+    found: dict[int, Settlement] = {}
+    for key in islice(redis.scan_iter(count=1_000), most_keys):
+        owner = KEY.fullmatch(key)
+        if owner and (settlement := load(redis, int(owner[1]))) is not None:
+            found[int(owner[1])] = settlement
+        if len(found) >= most:
+            break
+    return found
 
 
 def load(redis: Redis, account_id: int) -> Settlement | None:

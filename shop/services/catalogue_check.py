@@ -186,6 +186,8 @@ def _check_coupon(coupon: Record, shelf: Shelf, faults: Faults) -> None:
     row = shelf.coupons.get(name)
     if shelf.coupon_names[name] > 1:
         faults.add(coupon.place_of("name"), f"several coupons in the shop are named {name!r}")
+    elif row is not None and row.published_time is None:
+        faults.add(coupon.place_of("name"), f"{name!r} is a draft in the shop: publish or delete it there first")
     elif row is not None:
         _check_promise(coupon, row, shelf, faults)
     codes = {code for code, _ in coupon.get("codes", [])}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from shop.enums import (
@@ -20,6 +20,8 @@ from shop.enums import (
     TeacherRole,
     ValidPeriod,
 )
+from shop.rules import campaigns
+from shop.rules.campaigns import Fault
 from shop.services.yaml_records import (
     Faults,
     Key,
@@ -282,58 +284,33 @@ def _check_degree_plans(degree: Record, faults: Faults) -> None:
 # ---------------------------------------------------------------- coupons (B40)
 
 
+COUPON_FAULTS = {
+    Fault.MISSING: "{key} is missing: a {kind} coupon needs it",
+    Fault.MEANINGLESS: "{key} has no meaning for a {kind} coupon",
+    Fault.ZERO: "{key} must be more than 0",
+    Fault.CLAIM_WINDOW: "close_date {close_date} is before open_date {open_date}",
+    Fault.ONE_DATE: "valid_begin_date and valid_end_date are given together or not at all",
+    Fault.NO_USE_WINDOW: (
+        "it is not said how long it can be used: give valid_begin_date and valid_end_date, or valid_days"
+    ),
+    Fault.USE_WINDOW: "valid_end_date {valid_end_date} is before valid_begin_date {valid_begin_date}",
+    Fault.CLAIM_AFTER_USE: "close_date {close_date} is after valid_end_date {valid_end_date}, the last day of use",
+    Fault.DAYS_TOO_SHORT: (
+        "valid_days {valid_days} end before valid_begin_date {valid_begin_date} for whoever claims it on {open_date}"
+    ),
+}
+COUPON_TERMS = (*campaigns.VALUES, "open_date", "close_date", "valid_begin_date", "valid_end_date", "valid_days")
+
+
 def _check_coupon(coupon: Record, faults: Faults) -> None:
-    _check_coupon_value(coupon, faults)
-    _check_claim_window(coupon, faults)
-    _check_use_window(coupon, faults)
+    values = {key: coupon[key] for key in COUPON_TERMS if key in coupon}
+    kind: CouponKind | None = coupon.get("type")
+    for key, fault in campaigns.faults(campaigns.Draft(kind, values, coupon.places.keys())):
+        place = coupon.place_of(key) if key in coupon.places else coupon.place
+        word = kind.name.lower() if kind is not None else ""
+        faults.add(place, COUPON_FAULTS[fault].format(key=key, kind=word, **values))
     if "course" in coupon.places and "degree" in coupon.places:
         faults.add(coupon.place_of("degree"), "a coupon is bound to one course or one degree, not to both")
     codes, quantity = coupon.get("codes", []), coupon.get("quantity")
     if quantity is not None and len(codes) > quantity:
         faults.add(coupon.place_of("codes"), f"there are {len(codes)} codes, but only {quantity} coupons (quantity)")
-
-
-def _check_coupon_value(coupon: Record, faults: Faults) -> None:
-    needed = {
-        CouponKind.FLAT: ("amount",),
-        CouponKind.THRESHOLD: ("amount", "minimum"),
-        CouponKind.PERCENT: ("pay_percent",),
-    }
-    if (kind := coupon.get("type")) is None:
-        return
-    word = kind.name.lower()
-    for key in ("amount", "minimum", "pay_percent"):
-        is_needed, is_there = key in needed[kind], key in coupon.places
-        if is_needed and not is_there:
-            faults.add(coupon.place, f"{key} is missing: a {word} coupon needs it")
-        elif is_there and not is_needed:
-            faults.add(coupon.place_of(key), f"{key} has no meaning for a {word} coupon")
-        elif coupon.get(key) == 0:
-            faults.add(coupon.place_of(key), f"{key} must be more than 0")
-
-
-def _check_claim_window(coupon: Record, faults: Faults) -> None:
-    opens, closes = coupon.get("open_date"), coupon.get("close_date")
-    if opens and closes and closes < opens:
-        faults.add(coupon.place_of("close_date"), f"close_date {closes} is before open_date {opens}")
-
-
-def _check_use_window(coupon: Record, faults: Faults) -> None:
-    written = {key for key in ("valid_begin_date", "valid_end_date") if key in coupon.places}
-    if len(written) == 1:
-        (key,) = written
-        faults.add(coupon.place_of(key), "valid_begin_date and valid_end_date are given together or not at all")
-    if not written and "valid_days" not in coupon.places:
-        sentence = "it is not said how long it can be used: give valid_begin_date and valid_end_date, or valid_days"
-        faults.add(coupon.place, sentence)
-    begins, ends = coupon.get("valid_begin_date"), coupon.get("valid_end_date")
-    if begins and ends and ends < begins:
-        faults.add(coupon.place_of("valid_end_date"), f"valid_end_date {ends} is before valid_begin_date {begins}")
-    closes, opens, days = coupon.get("close_date"), coupon.get("open_date"), coupon.get("valid_days")
-    if closes and ends and closes > ends:
-        faults.add(
-            coupon.place_of("close_date"), f"close_date {closes} is after valid_end_date {ends}, the last day of use"
-        )
-    if begins and opens and days and opens + timedelta(days=days) < begins:
-        sentence = f"valid_days {days} end before valid_begin_date {begins} for whoever claims it on {opens}"
-        faults.add(coupon.place_of("valid_days"), sentence)

@@ -176,19 +176,21 @@ def grant(account_id: int, coupon_id: int, now: datetime) -> str:
     """
     try:
         with unit_of_work() as session:
-            return grant_in(session, account_id, coupon_id, now)
+            return hand_out(session, account_id, coupon_id, now).coupon.name
     except IntegrityError:
         _refuse_a_second(account_id, coupon_id)
         raise
 
 
-def grant_in(session: Session, account_id: int, coupon_id: int, now: datetime) -> str:
-    """The same in the caller's transaction. Raises IntegrityError too, when the account gets one at the same moment."""
+def hand_out(session: Session, account_id: int, coupon_id: int, now: datetime) -> CouponRecord:
+    """The same in the caller's transaction: the record.
+
+    Raises NotFound and ClaimRefused; IntegrityError when the account gets one at the same moment.
+    """
     coupon = _count_one(session, coupon_id)
     if coupon is None or _has(session, account_id, coupon_id):
         raise _why_not_granted(session, account_id, coupon_id)
-    _give(session, coupon, account_id, now)
-    return coupon.name
+    return _give(session, coupon, account_id, now)
 
 
 def grant_by_name(username: str, coupon_id: int, now: datetime) -> bool:

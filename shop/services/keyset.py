@@ -7,7 +7,7 @@ read as strictly as anything else that people can type.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -72,6 +72,15 @@ def page(
         before=_written(place_of(rows[0])) if rows and has_before else "",
         after=_written(place_of(rows[-1])) if rows and has_after else "",
     )
+
+
+def every(page_at: Callable[[Cursor], Window[T]]) -> Iterator[T]:
+    """All rows of a list, page by page as they are asked for: a file of a million rows never sits in memory."""
+    window = page_at(Cursor())
+    yield from window.rows
+    while window.after:
+        window = page_at(Cursor(window.after))
+        yield from window.rows
 
 
 def _beyond(

@@ -63,19 +63,14 @@ _UNPAID = (
         _detail.c.product_id.in_(bindparam("product_ids", expanding=True)),
     )
 )
+# What ``as_rule`` reads, of a record and its coupon.
+RULE_COLUMNS = (
+    *(_record.c.id, _record.c.valid_from, _record.c.valid_until),
+    *(_coupon.c.name, _coupon.c.product_id, _coupon.c.coupon_type),
+    *(_coupon.c.money_equivalent_fen, _coupon.c.off_percent, _coupon.c.minimum_consume_fen),
+)
 _WALLET = (
-    select(
-        _record.c.id,
-        _record.c.valid_from,
-        _record.c.valid_until,
-        _coupon.c.name,
-        _coupon.c.product_id,
-        _coupon.c.coupon_type,
-        _coupon.c.money_equivalent_fen,
-        _coupon.c.off_percent,
-        _coupon.c.minimum_consume_fen,
-        _order.c.order_number,
-    )
+    select(*RULE_COLUMNS, _order.c.order_number)
     .select_from(_record)
     .join(_coupon, _coupon.c.id == _record.c.coupon_id)
     .outerjoin(_order, _order.c.id == _record.c.order_id)
@@ -188,11 +183,11 @@ def wallet(
         rows = session.execute(_LIVING, {"account_id": account_id, "now": now})
     else:
         rows = session.execute(_ASKED_FOR, {"account_id": account_id, "record_ids": list(record_ids)})
-    return [WalletCoupon(_as_rule(row), row.order_number) for row in rows]
+    return [WalletCoupon(as_rule(row), row.order_number) for row in rows]
 
 
-def _as_rule(row: Any) -> pricing.Coupon:
-    """A row of the wallet as the rules see it."""
+def as_rule(row: Any) -> pricing.Coupon:
+    """A row of ``RULE_COLUMNS`` as the rules see it."""
     return pricing.Coupon(
         record_id=row.id,
         name=row.name,

@@ -49,6 +49,7 @@ MENU = (
     Place(lazy_gettext("提现管理"), "/staff/withdrawals", Task.WITHDRAWALS),
     Place(lazy_gettext("报表"), "/staff/reports", Task.REPORTS),
     Place(lazy_gettext("发放审核"), "/staff/gifts", Task.GIFTS),
+    Place(lazy_gettext("优惠券"), "/staff/coupons", Task.COUPONS_READ),
     Place(lazy_gettext("账户管理"), "/staff/accounts", Task.ACCOUNTS),
     Place(lazy_gettext("操作记录"), "/staff/audit-log", Task.AUDIT_LOG_MONEY),
     Place(lazy_gettext("系统"), "/staff/system", Task.AUDIT_FINDINGS),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from shop.blueprints.staff import (
     accounts,
     audit_log,
+    coupon_people,
+    coupons,
     desk,
     gifts,
     money,
@@ -27,6 +29,8 @@ AREAS = (
     reports,
     gifts,
     people,
+    coupons,
+    coupon_people,
     accounts,
     audit_log,
     system,

@@ -274,7 +274,7 @@ def _give_beli(session: Session, gift: Gift) -> None:
 
 
 def _give_coupon(session: Session, gift: Gift) -> None:
-    name = coupons.grant_in(session, gift.account_id, gift.coupon_id or 0, clock.now())
+    name = coupons.hand_out(session, gift.account_id, gift.coupon_id or 0, clock.now()).coupon.name
     text = _("商城给您发放了优惠券「%(coupon)s」。")
     messages.tell(session, gift.account_id, MessageType.COUPON, text, {"coupon": name}, link="/account/coupons")
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Select, or_, select
 
 from shop.enums import StaffRole
+from shop.errors import CodeRefused
 from shop.extensions import db
 from shop.models import (
     Account,
@@ -24,6 +25,7 @@ from shop.models import (
 )
 from shop.rules import staff_rights
 from shop.rules.staff_rights import Task
+from shop.services import coupons
 from shop.wording import mark as _
 
 LONGEST = 128
@@ -83,13 +85,30 @@ def _accounts(q: str) -> Select[*tuple[Any, ...]]:
 
 
 def _records(q: str) -> Select[*tuple[Any, ...]]:
-    by_code = select(CouponCode.record_id).where(CouponCode.code == q)
+    by_code = select(CouponCode.record_id).where(CouponCode.code == _as_code(q))
     return (
         select(Coupon.name, Order.order_number)
         .join(CouponRecord.coupon)
         .join(Order, Order.id == CouponRecord.order_id)
         .where(or_(CouponRecord.number == q, CouponRecord.id.in_(by_code)))
     )
+
+
+def _campaigns(q: str) -> Select[*tuple[Any, ...]]:
+    """By its number or name, or by the number of a record or the code of one of its coupons."""
+    of_record = select(CouponRecord.coupon_id).where(CouponRecord.number == q)
+    of_code = select(CouponCode.coupon_id).where(CouponCode.code == _as_code(q))
+    asked = [Coupon.name == q, Coupon.id.in_(of_record), Coupon.id.in_(of_code)]
+    if q.isascii() and q.isdigit() and int(q[:10]) < 2**31 and len(q) <= 10:
+        asked.append(Coupon.id == int(q))
+    return select(Coupon.name, Coupon.id).where(or_(*asked))
+
+
+def _as_code(q: str) -> str:
+    try:
+        return coupons.normal_code(q)
+    except CodeRefused:
+        return ""
 
 
 def _withdrawals(q: str) -> Select[*tuple[Any, ...]]:
@@ -108,6 +127,7 @@ KINDS = (
     Kind(_("贝里流水"), Task.ORDERS_READ, _ledger, "/staff/orders/%s"),
     Kind(_("用掉的优惠券"), Task.ORDERS_READ, _records, "/staff/orders/%s"),
     Kind(_("人员"), Task.PEOPLE_FIND, _people, "/staff/people/%s"),
+    Kind(_("优惠券活动"), Task.COUPONS_READ, _campaigns, "/staff/coupons/%s"),
     Kind(_("提现"), Task.WITHDRAWALS, _withdrawals, "/staff/withdrawals/%s"),
     Kind(_("待认领款项"), Task.MONEY_READ, _troubles, "/staff/money#trouble-%s"),
     Kind(_("账户"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s"),
