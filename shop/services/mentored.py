@@ -25,6 +25,7 @@ from shop.models import (
     StudyRecord,
     StuFollowUpRecord,
 )
+from shop.rules.masking import masked_phone
 from shop.services import enrolled_degrees, modules, score_rows, uploads
 from shop.services.learning import is_suspended
 from shop.services.mentoring import last_word, to_answer_of, to_grade_of, word_due
@@ -128,7 +129,7 @@ def student(mentor_id: int, enrolment_id: int, page: int, now: datetime) -> Stud
     return Student(
         enrolment_id=enrolment.id,
         name=enrolment.account.shown_name,
-        phone=masked(enrolment.account.mobile),
+        phone=masked_phone(enrolment.account.mobile),
         degree=enrolment.degree_course.name,
         status=enrolment.study_status,
         is_suspended=rests,
@@ -148,13 +149,6 @@ def student(mentor_id: int, enrolment_id: int, page: int, now: datetime) -> Stud
         page=page,
         pages=pages,
     )
-
-
-def masked(mobile: str | None) -> str:
-    """A phone number as its owner's mentor may see it: 138****1234; "" without one."""
-    if not mobile:
-        return ""
-    return f"{mobile[:3]}****{mobile[-4:]}" if len(mobile) > 8 else f"****{mobile[-2:]}"
 
 
 def _road(session: Session, enrolment: EnrolledDegreeCourse, today: date) -> tuple[Module, ...]:
