@@ -125,7 +125,7 @@ def student(mentor_id: int, enrolment_id: int, page: int, now: datetime) -> Stud
     due = word_due(enrolment.study_status, since, last, enrolled_degrees.pauses(session, enrolment.id))
     total = session.scalar(select(func.count()).where(_follows(enrolment.id))) or 0
     pages = pages_of(total, page, PAGE_SIZE)
-    road = _road(session, enrolment, clock.local_date(now))
+    road = road_of(session, enrolment, clock.local_date(now))
     return Student(
         enrolment_id=enrolment.id,
         name=enrolment.account.shown_name,
@@ -145,13 +145,13 @@ def student(mentor_id: int, enrolment_id: int, page: int, now: datetime) -> Stud
         to_answer=to_answer,
         late=sum(piece.is_late and piece.handed_date is None for module in road for piece in module.pieces),
         modules=road,
-        follow_ups=_follow_ups(session, enrolment.id, page),
+        follow_ups=follow_ups_of(session, enrolment.id, page),
         page=page,
         pages=pages,
     )
 
 
-def _road(session: Session, enrolment: EnrolledDegreeCourse, today: date) -> tuple[Module, ...]:
+def road_of(session: Session, enrolment: EnrolledDegreeCourse, today: date) -> tuple[Module, ...]:
     """The modules in their order with their homework, in two statements."""
     waiting = (
         select(HomeworkSubmission.id)
@@ -263,7 +263,7 @@ def _follows(enrolment_id: int) -> ColumnElement[bool]:
     return StuFollowUpRecord.enrolled_degree_course_id == enrolment_id
 
 
-def _follow_ups(session: Session, enrolment_id: int, page: int) -> tuple[FollowUp, ...]:
+def follow_ups_of(session: Session, enrolment_id: int, page: int) -> tuple[FollowUp, ...]:
     """One page of them, newest first, in two statements."""
     rows = session.execute(
         select(StuFollowUpRecord, Account.name, Account.username)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, exists, or_, select
 
 from shop.enums import StaffRole
 from shop.extensions import db
@@ -15,6 +15,8 @@ from shop.models import (
     Coupon,
     CouponCode,
     CouponRecord,
+    EnrolledDegreeCourse,
+    MentorAssignment,
     Order,
     Payment,
     Refund,
@@ -78,6 +80,18 @@ def _buyers(q: str) -> Select[*tuple[Any, ...]]:
     )
 
 
+def _students(q: str) -> Select[*tuple[Any, ...]]:
+    """Whoever studies for a degree, found as buyers are."""
+    studies = exists().where(EnrolledDegreeCourse.account_id == Account.id)
+    return _buyers(q).where(studies)
+
+
+def _mentors(q: str) -> Select[*tuple[Any, ...]]:
+    return select(Account.username, Account.id).where(
+        Account.username == q, exists().where(MentorAssignment.mentor_id == Account.id)
+    )
+
+
 def _accounts(q: str) -> Select[*tuple[Any, ...]]:
     return select(Account.username, Account.id).where(Account.username == q)
 
@@ -110,6 +124,8 @@ KINDS = (
     Kind(_("学员的订单"), Task.ORDERS_READ, _buyers, "/staff/orders?username=%s"),
     Kind(_("提现"), Task.WITHDRAWALS, _withdrawals, "/staff/withdrawals/%s"),
     Kind(_("待认领款项"), Task.MONEY_READ, _troubles, "/staff/money#trouble-%s"),
+    Kind(_("学位学员"), Task.STUDIES_READ, _students, "/staff/studies?username=%s"),
+    Kind(_("导师"), Task.MENTOR_FEES_READ, _mentors, "/staff/mentors/%s"),
     Kind(_("账户"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s"),
 )
 
