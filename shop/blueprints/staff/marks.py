@@ -47,7 +47,8 @@ def _page(enrolment_id: int, submission_id: int, form: RemarkForm | None = None,
 def remark(enrolment_id: int, submission_id: int) -> Page:
     form = RemarkForm()
     if not form.validate():
-        return _page(enrolment_id, submission_id, form), 422
+        unknown = _("提交的不是这一页上的成绩，请重新打开这一页。") if form.before.errors else ""
+        return _page(enrolment_id, submission_id, form, unknown), 422
     hand_in_desk.sheet(enrolment_id, submission_id)  # of this enrolment, or not found
     try:
         done = remarking.remark(

@@ -43,7 +43,8 @@ def _page(form: RuleForm | None = None, refused: str = "") -> str:
 def change() -> Page:
     form = RuleForm()
     if not form.validate() or form.score.data is None:
-        return _page(form), 422
+        hidden = form.rule.errors or form.kind.errors or form.version.errors
+        return _page(form, _("提交的不是这一页的规则，请重新打开这一页。") if hidden else ""), 422
     if (form.rule.data, form.kind.data) not in FIRST_SCORES:
         return _page(form, _("这条规则没有这种类型。")), 422
     try:
