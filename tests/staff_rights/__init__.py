@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.staff_rights import accounts, desk, money, orders
+from tests.staff_rights import accounts, desk, money, orders, studies
 
-AREAS = (accounts, desk, money, orders)
+AREAS = (accounts, desk, money, orders, studies)
