@@ -6,7 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from shop import clock
-from shop.errors import NotFound, NotYourTurn
+from shop.errors import NotFound, NotYourTurn, StaffOnly
 from shop.services import accounts, appeals, clerks
 from shop.services.appeals import Case
 from shop.services.audit_log import Actor
@@ -60,6 +60,8 @@ def decide(appeal_id: int, decision: str | None, reason: str, username: str | No
         raise click.ClickException(f"There is no appeal {appeal_id}.") from error
     except NotYourTurn as error:
         raise click.ClickException(f"Appeal {appeal_id} {WHY_NOT[str(error.facts['why'])]}") from error
+    except StaffOnly as error:
+        raise click.ClickException(f"{username} has no right to decide about appeals.") from error
     except ValueError as error:
         raise click.ClickException(f"{error}.") from error
     click.echo(f"Appeal {appeal_id}: {decision}.")

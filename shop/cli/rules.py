@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy.exc import IntegrityError
 
 from shop.enums import Rule, ScoreType
 from shop.errors import NotYourTurn
@@ -13,7 +12,10 @@ from shop.services.audit_log import Actor
 from shop.wording import say
 
 ACTOR = Actor("command line")
-MOST = 1_000_000
+WHY_NOT = {
+    "same": "it is worth that already.",
+    "changed": "somebody else changed it at the same moment; look and try again.",
+}
 
 commands = AppGroup("rules", help="Rewards and penalties of degrees, in 贝里.")
 
@@ -29,7 +31,7 @@ def list_rules() -> None:
 @commands.command("set")
 @click.argument("rule", type=click.Choice([rule.name for rule in Rule], case_sensitive=False))
 @click.argument("kind", type=click.Choice([kind.name for kind in ScoreType], case_sensitive=False))
-@click.argument("score", type=click.IntRange(0, MOST))
+@click.argument("score", type=click.IntRange(0, rule_book.MOST))
 @click.option("--reason", required=True, help="Why; kept with the new version.")
 def set_rule(rule: str, kind: str, score: int, reason: str) -> None:
     """Let RULE be worth SCORE from now on, as a new version; what was booked stays as it was."""
@@ -39,8 +41,6 @@ def set_rule(rule: str, kind: str, score: int, reason: str) -> None:
         raise click.ClickException(f"{rule.upper()} has no {kind.lower()}: see `flask rules list`.") from None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--reason") from error
-    except NotYourTurn:
-        raise click.ClickException("it is worth that already.") from None
-    except IntegrityError:
-        raise click.ClickException("somebody else changed it at the same moment; look and try again.") from None
+    except NotYourTurn as error:
+        raise click.ClickException(WHY_NOT[str(error.facts["why"])]) from error
     click.echo(f"{made.rule.name} {made.score_type.name}: {made.score} from now on (v{made.version}).")

@@ -22,7 +22,8 @@ from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Appeal, EnrolledDegreeCourse, ScoreRecord, ScoreRule
 from shop.rules.appeals import APPEAL_DAYS, Row, WhyNot, why_not
-from shop.services import audit_log, enrolled_degrees, messages, purses
+from shop.rules.staff_rights import Task
+from shop.services import audit_log, enrolled_degrees, messages, purses, study_cases
 from shop.services.audit_log import Actor
 from shop.services.purses import Cause
 from shop.wording import mark as _
@@ -143,16 +144,15 @@ def decide(appeal_id: int, *, upheld: bool, actor: Actor, reason: str) -> Appeal
     """Uphold or dismiss an appeal; upheld, the penalty is reversed. The mentor reads the reason.
 
     What comes back to the fee of a degree that was refunded meanwhile is let go of like the rest of it. Raises
-    NotFound; NotYourTurn when it was decided before (``why`` is "decided") or is the actor's own ("own"); ValueError
-    for a reason that is not 1 to 255 characters.
+    NotFound; NotYourTurn when it was decided before (``why`` is "decided"), OwnStudy ("own"), StaffOnly; ValueError for
+    a reason that is not 1 to 255 characters.
     """
     reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
         appeal, enrolment = _locked(session, appeal_id)
+        study_cases.check(session, actor, Task.COMPLAINTS_DECIDE, enrolment)
         if appeal.state is not ComplaintState.WAITING:
             raise NotYourTurn(why="decided")
-        if appeal.account_id == actor.account_id:
-            raise NotYourTurn(why="own")
         appeal.state = ComplaintState.UPHELD if upheld else ComplaintState.DISMISSED
         appeal.handler_id, appeal.decision, appeal.decided_time = actor.account_id, reason, now
         session.flush()

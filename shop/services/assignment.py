@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import MessageType, Purse, QuestionStatus, Role, Rule, ScoreType, StudyPlan
+from shop.enums import MessageType, Purse, QuestionStatus, Role, Rule, ScoreType, StudyPlan, StudyStatus
 from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.models import (
@@ -25,8 +25,9 @@ from shop.models import (
     Product,
     Question,
 )
+from shop.rules.staff_rights import Task
 from shop.rules.study_states import LIVING
-from shop.services import audit_log, enrolled_degrees, messages, purses, rule_book
+from shop.services import audit_log, enrolled_degrees, messages, purses, rule_book, study_cases
 from shop.services.audit_log import Actor
 from shop.services.learning import is_suspended
 from shop.services.purses import Cause
@@ -56,6 +57,7 @@ class MentorLoad:
     username: str
     name: str
     students: int  # whose study has not ended
+    away: int  # of them on leave
     homework: int  # hand-ins that wait for a mark
     questions: int  # that wait for an answer
 
@@ -100,10 +102,11 @@ def mentors() -> Sequence[MentorLoad]:
         .join(EnrolledDegreeCourse, EnrolledDegreeCourse.id == Question.enrolled_degree_course_id)
         .where(own, EnrolledDegreeCourse.closed_time.is_(None), Question.status == QuestionStatus.WAITING)
     )
+    away = students.where(EnrolledDegreeCourse.study_status == StudyStatus.ON_LEAVE)
     load = students.scalar_subquery()
     rows = db.session.execute(
         select(
-            *(Account.id, Account.username, Account.name, load),
+            *(Account.id, Account.username, Account.name, load, away.scalar_subquery()),
             *(homework.scalar_subquery(), questions.scalar_subquery()),
         )
         .where(_IS_MENTOR)
@@ -147,11 +150,12 @@ def assign(
     (or a refund is under way), "form" (not filed), "self" (the student's own account), "same" (has it already),
     "changed" (another mentor than ``instead_of``), "frozen" (an appeal or a complaint about the fee waits: it is about
     the mentor of now, whose fee a change would move away before anybody has decided). A change needs a reason of 1 to
-    255 characters (ValueError).
+    255 characters (ValueError). OwnStudy, StaffOnly for a person who may not decide this.
     """
     now = clock.now()
     with unit_of_work() as session:
         enrolment = enrolled_degrees.lock(session, enrolment_id)
+        study_cases.check(session, actor, Task.STUDIES_RUN, enrolment)
         mentor = _mentor(session, mentor_id)
         before = enrolment.mentor_id
         _check(session, enrolment, mentor, instead_of)

@@ -20,7 +20,8 @@ from shop.enums import ComplaintState, MessageType, Purse, Rule
 from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Complaint, EnrolledDegreeCourse, Product, ScoreRecord
-from shop.services import audit_log, enrolled_degrees, messages, purses
+from shop.rules.staff_rights import Task
+from shop.services import audit_log, enrolled_degrees, messages, purses, study_cases
 from shop.services.audit_log import Actor
 from shop.services.paging import pages_of
 from shop.services.purses import Cause
@@ -151,13 +152,14 @@ def decide(complaint_id: int, *, upheld: bool, actor: Actor, reason: str) -> Com
     """Uphold or dismiss a complaint; upheld, the mentor is fined by rule 5. The student reads the reason.
 
     A mentor who does not have the student any more is not fined: the purse is somebody else's by then. The audit log
-    says so. Raises NotFound, NotYourTurn when it was decided before, ValueError for a reason that is not 1 to 255
-    characters.
+    says so. Raises NotFound, NotYourTurn when it was decided before, OwnStudy, StaffOnly, and ValueError for a reason
+    that is not 1 to 255 characters.
     """
     reason = audit_log.checked_reason(reason)
     now = clock.now()
     with unit_of_work() as session:
         complaint, enrolment = _locked(session, complaint_id)
+        study_cases.check(session, actor, Task.COMPLAINTS_DECIDE, enrolment)
         if complaint.state is not ComplaintState.WAITING:
             raise NotYourTurn
         complaint.state = ComplaintState.UPHELD if upheld else ComplaintState.DISMISSED

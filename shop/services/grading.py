@@ -277,7 +277,7 @@ def page(mentor_id: int, submission_id: int, now: datetime) -> GradingView:
         was_on_time=punctual.get(row.reward_status),
         waiting=_count(session, mentor_id),
         next_id=_next(session, mentor_id, row.submitted_time, submission_id),
-        why_not=_why_not(row.study_status, row.valid_end_date, row.is_suspended, now),
+        why_not=why_not(row.study_status, row.valid_end_date, row.is_suspended, now),
     )
 
 
@@ -290,7 +290,7 @@ def effect(view: GradingView, score: Score) -> Effect:
     return Effect(passes, reward_of(score, view.task.worth), punctuality, fine)
 
 
-def _why_not(status: StudyStatus, last_date: date | None, is_asked_back: bool, now: datetime) -> str:
+def why_not(status: StudyStatus, last_date: date | None, is_asked_back: bool, now: datetime) -> str:
     """Why nothing of this student is graded now, in the mentor's language; "" when it is.
 
     A study is over with its last day, also before the nightly job has said so.
@@ -330,22 +330,15 @@ def grade(mentor_id: int, submission_id: int, score: Score, comment: str, now: d
         raise ValueError("a mark that does not pass needs a comment")
     with unit_of_work() as session:
         submission, enrolment = _locked(session, mentor_id, submission_id, now)
-        record = submission.record
-        submission.score, submission.comment = score, comment
-        submission.grader_id, submission.checked_time = mentor_id, now
-        record.score, record.mentor_comment = score, comment
-        record.mentor_id, record.check_date = mentor_id, now
-        record.status = HomeworkStatus.PASSED if is_passed(score) else HomeworkStatus.FAILED
+        write_mark(submission, score, comment, mentor_id, now)
+        beli = book(session, enrolment, submission, now)
         if is_passed(score):
-            beli = _reward(session, enrolment, submission, now)
-            _go_on(session, enrolment, record, now)
-        else:
-            beli = _punish(session, enrolment, submission, now) if score is Score.COPY else 0
-        _tell_student(session, enrolment, submission, beli)
+            go_on(session, enrolment, submission.record, now)
+        tell_student(session, enrolment, submission, beli)
         student = session.get_one(Account, enrolment.account_id)
         return Graded(
             student=student.shown_name,
-            title=record.homework.title,
+            title=submission.record.homework.title,
             score=score,
             is_passed=is_passed(score),
             beli=beli,
@@ -372,33 +365,62 @@ def _locked(
     if submission.score is not None:
         raise AlreadyGraded(number=submission.number, score=submission.score.label)
     suspended = enrolled_degrees.is_asked_back(session, enrolment)
-    if reason := _why_not(enrolment.study_status, enrolment.valid_end_date, suspended, now):
+    if reason := why_not(enrolment.study_status, enrolment.valid_end_date, suspended, now):
         raise NotNow(reason=reason)
     return submission, enrolment
 
 
-def _reward(session: Session, enrolment: EnrolledDegreeCourse, submission: HomeworkSubmission, now: datetime) -> int:
+def write_mark(submission: HomeworkSubmission, score: Score, comment: str, grader_id: int, now: datetime) -> None:
+    """The mark in the hand-in and in the record of its homework. When it came in time, it stays in time."""
+    record = submission.record
+    submission.score, submission.comment = score, comment
+    submission.grader_id, submission.checked_time = grader_id, submission.checked_time or now
+    record.score, record.mentor_comment = score, comment
+    record.mentor_id, record.check_date = grader_id, now
+    record.status = HomeworkStatus.PASSED if is_passed(score) else HomeworkStatus.FAILED
+
+
+def book(
+    session: Session, enrolment: EnrolledDegreeCourse, submission: HomeworkSubmission, now: datetime, *, again: str = ""
+) -> int:
+    """Book what its mark earns or costs the student: 贝里 in all, below zero for a fine.
+
+    ``again`` tells the events of a mark that replaces another one from those that were booked before.
+    """
+    score = submission.score or Score.NA
+    if is_passed(score):
+        return _reward(session, enrolment, submission, now, again)
+    return _punish(session, enrolment, submission, now, again) if score is Score.COPY else 0
+
+
+def _reward(
+    session: Session, enrolment: EnrolledDegreeCourse, submission: HomeworkSubmission, now: datetime, again: str
+) -> int:
     """Book what a mark that passes earns, and what punctuality does: 贝里 in all. Rewards of 0 are no rows."""
     record = submission.record
     task = record.homework
     gained = 0
     if reward := reward_of(submission.score or Score.NA, task.scholarship_value):
         facts = {"homework": task.title, "score": int(submission.score or 0), "worth": task.scholarship_value}
-        cause = Cause(f"mark:{submission.id}", mark("作业成绩奖励"), facts, record.id, submission.id)
+        cause = Cause(f"mark:{submission.id}{again}", mark("作业成绩奖励"), facts, record.id, submission.id)
         gained += _booked(
             purses.gain(session, enrolment, Purse.REWARDS, Rule.HOMEWORK_SCORE, cause, now, amount=reward)
         )
     punctuality = rule_book.current(session, Rule.LATE_HOMEWORK, ScoreType.REWARD).score
     if punctuality and _was_on_time(session, record):
         facts = {"homework": task.title, "handed_in_date": local_date(record.date).isoformat()}
-        cause = Cause(f"on-time:{record.id}", mark("按时提交作业"), facts, record.id, submission.id)
+        cause = Cause(
+            purses.anew(session, f"on-time:{record.id}"), mark("按时提交作业"), facts, record.id, submission.id
+        )
         gained += _booked(purses.gain(session, enrolment, Purse.REWARDS, Rule.LATE_HOMEWORK, cause, now))
     if gained:
         record.reward_status = RewardStatus.REWARDED
     return gained
 
 
-def _punish(session: Session, enrolment: EnrolledDegreeCourse, submission: HomeworkSubmission, now: datetime) -> int:
+def _punish(
+    session: Session, enrolment: EnrolledDegreeCourse, submission: HomeworkSubmission, now: datetime, again: str
+) -> int:
     """Book the fine for COPY: how much it took, below zero. The row remembers whether the first hand-in was on time."""
     record = submission.record
     facts = {
@@ -406,7 +428,7 @@ def _punish(session: Session, enrolment: EnrolledDegreeCourse, submission: Homew
         "number": submission.number,
         "on_time": _was_on_time(session, record),
     }
-    cause = Cause(f"copy:{submission.id}", mark("作业判为抄袭"), facts, record.id, submission.id)
+    cause = Cause(f"copy:{submission.id}{again}", mark("作业判为抄袭"), facts, record.id, submission.id)
     taken = _booked(purses.fine(session, enrolment, Purse.REWARDS, Rule.HOMEWORK_SCORE, cause, now))
     record.reward_status = RewardStatus.PUNISHED
     return taken
@@ -429,7 +451,7 @@ def _was_on_time(session: Session, record: HomeworkRecord) -> bool:
     return bool(facts["on_time"])
 
 
-def _go_on(session: Session, enrolment: EnrolledDegreeCourse, record: HomeworkRecord, now: datetime) -> None:
+def go_on(session: Session, enrolment: EnrolledDegreeCourse, record: HomeworkRecord, now: datetime) -> None:
     """End the module when all of it is passed, and the study with the last one."""
     session.flush()
     module_id = session.scalars(
@@ -440,7 +462,7 @@ def _go_on(session: Session, enrolment: EnrolledDegreeCourse, record: HomeworkRe
     modules.go_on(session, enrolment, module_id, now)
 
 
-def _tell_student(session: Session, enrolment: EnrolledDegreeCourse, submission: HomeworkSubmission, beli: int) -> None:
+def tell_student(session: Session, enrolment: EnrolledDegreeCourse, submission: HomeworkSubmission, beli: int) -> None:
     score = submission.score or Score.NA
     if is_passed(score):
         text = PASSED_WITH_BELI if beli else PASSED

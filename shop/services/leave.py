@@ -29,7 +29,8 @@ from shop.models import (
     StudyRecord,
 )
 from shop.rules import leaves
-from shop.services import audit_log, enrolled_degrees, messages
+from shop.rules.staff_rights import Task
+from shop.services import audit_log, enrolled_degrees, messages, study_cases
 from shop.services.audit_log import Actor
 from shop.services.enrolled_degrees import AskedBack
 from shop.services.learning import is_suspended
@@ -123,10 +124,11 @@ def begin(account_id: int, enrolment_id: int, reason: str) -> None:
 
 
 def begin_by_staff(enrolment_id: int, *, actor: Actor, reason: str) -> StudyLeave:
-    """The same for a student who cannot; raises the same, and ValueError without a reason of 1 to 255 characters."""
+    """The same for a student who cannot; raises the same, OwnStudy, StaffOnly, and ValueError without a reason."""
     reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
         enrolment = enrolled_degrees.lock(session, enrolment_id)
+        study_cases.check(session, actor, Task.STUDIES_RUN, enrolment)
         row = _begin(session, enrolment, reason, clock.now(), is_own=False)
         audit_log.record(session, actor, "study_leave begin", row, after={"enrolment": enrolment_id}, reason=reason)
     return row
@@ -173,10 +175,11 @@ def end(account_id: int, enrolment_id: int) -> int:
 
 
 def end_by_staff(enrolment_id: int, *, actor: Actor, reason: str) -> int:
-    """The same by staff; raises NotFound, NotYourTurn, and ValueError without a reason of 1 to 255 characters."""
+    """The same by staff; raises the same, OwnStudy, StaffOnly, and ValueError without a reason."""
     reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
         enrolment = enrolled_degrees.lock(session, enrolment_id)
+        study_cases.check(session, actor, Task.STUDIES_RUN, enrolment)
         days = end_in(session, enrolment, clock.now())
         tell_of_return(session, enrolment, days)
         audit_log.record(

@@ -25,6 +25,7 @@ from shop.models import (
     StudyRecord,
     StuFollowUpRecord,
 )
+from shop.rules.masking import masked_phone
 from shop.services import enrolled_degrees, modules, score_rows, uploads
 from shop.services.learning import is_suspended
 from shop.services.mentoring import last_word, to_answer_of, to_grade_of, word_due
@@ -124,11 +125,11 @@ def student(mentor_id: int, enrolment_id: int, page: int, now: datetime) -> Stud
     due = word_due(enrolment.study_status, since, last, enrolled_degrees.pauses(session, enrolment.id))
     total = session.scalar(select(func.count()).where(_follows(enrolment.id))) or 0
     pages = pages_of(total, page, PAGE_SIZE)
-    road = _road(session, enrolment, clock.local_date(now))
+    road = road_of(session, enrolment, clock.local_date(now))
     return Student(
         enrolment_id=enrolment.id,
         name=enrolment.account.shown_name,
-        phone=masked(enrolment.account.mobile),
+        phone=masked_phone(enrolment.account.mobile),
         degree=enrolment.degree_course.name,
         status=enrolment.study_status,
         is_suspended=rests,
@@ -144,20 +145,13 @@ def student(mentor_id: int, enrolment_id: int, page: int, now: datetime) -> Stud
         to_answer=to_answer,
         late=sum(piece.is_late and piece.handed_date is None for module in road for piece in module.pieces),
         modules=road,
-        follow_ups=_follow_ups(session, enrolment.id, page),
+        follow_ups=follow_ups_of(session, enrolment.id, page),
         page=page,
         pages=pages,
     )
 
 
-def masked(mobile: str | None) -> str:
-    """A phone number as its owner's mentor may see it: 138****1234; "" without one."""
-    if not mobile:
-        return ""
-    return f"{mobile[:3]}****{mobile[-4:]}" if len(mobile) > 8 else f"****{mobile[-2:]}"
-
-
-def _road(session: Session, enrolment: EnrolledDegreeCourse, today: date) -> tuple[Module, ...]:
+def road_of(session: Session, enrolment: EnrolledDegreeCourse, today: date) -> tuple[Module, ...]:
     """The modules in their order with their homework, in two statements."""
     waiting = (
         select(HomeworkSubmission.id)
@@ -269,7 +263,7 @@ def _follows(enrolment_id: int) -> ColumnElement[bool]:
     return StuFollowUpRecord.enrolled_degree_course_id == enrolment_id
 
 
-def _follow_ups(session: Session, enrolment_id: int, page: int) -> tuple[FollowUp, ...]:
+def follow_ups_of(session: Session, enrolment_id: int, page: int) -> tuple[FollowUp, ...]:
     """One page of them, newest first, in two statements."""
     rows = session.execute(
         select(StuFollowUpRecord, Account.name, Account.username)

@@ -242,7 +242,7 @@ def _rows(session: Session, mentor_id: int, own: Mapping[int, _Own]) -> Mapping[
             Account.username,
             degree.c.name.label("degree"),
             is_suspended(EnrolledDegreeCourse).label("is_suspended"),
-            _present_module().label("module"),
+            present_module().label("module"),
             _passed().label("passed"),
             _homework().label("homework"),
             to_grade_of().label("to_grade"),
@@ -280,7 +280,7 @@ def _contact(row: StudentRow) -> Contact:
     return Contact(row.enrolment_id, row.student, row.degree, row.last_time, row.due_time, row.is_over)
 
 
-def _present_module() -> ScalarSelect[str]:
+def present_module() -> ScalarSelect[str]:
     course, product = Course.__table__.c, Product.__table__.c
     return (
         select(product.name)

@@ -32,8 +32,9 @@ from shop.rules.access import same_day_two_years_later
 from shop.rules.duties import recommended_dates
 from shop.rules.leaves import days_away
 from shop.rules.rewards import Tier, scholarship_of
+from shop.rules.staff_rights import Task
 from shop.rules.study_states import UNDER_WAY, is_over
-from shop.services import audit_log, enrolled_degrees, leave, messages, purses
+from shop.services import audit_log, enrolled_degrees, leave, messages, purses, study_cases
 from shop.services.audit_log import Actor
 from shop.services.enrolled_degrees import AskedBack
 from shop.services.locks import lock_account
@@ -131,11 +132,12 @@ def open_by_staff(enrolment_id: int, module_id: int, *, actor: Actor, reason: st
 
     They have still to be passed before the degree is: only a module without homework could never be. Raises NotFound
     for an unknown enrolment or a module of another degree, ValueError without a reason of 1 to 255 characters, and
-    NotYourTurn, whose fact ``why`` is: "form" (not filed), "leave", "ended", "open". AskedBack while its refund waits.
+    NotYourTurn, whose fact ``why`` is: "form" (not filed), "leave", "ended", "open". AskedBack while its refund waits;
+    OwnStudy, StaffOnly for a person who may not do this.
     """
     now, reason = clock.now(), audit_log.checked_reason(reason)
     with unit_of_work() as session:
-        enrolment, records, record = _for_staff(session, enrolment_id, module_id)
+        enrolment, records, record = _for_staff(session, enrolment_id, module_id, actor)
         _check(session, enrolment, now, StudyStatus.NOT_STARTED, StudyStatus.STUDYING)
         if record.status is not ModuleStatus.LOCKED:
             raise NotYourTurn(why="open")
@@ -184,7 +186,7 @@ def pass_by_staff(enrolment_id: int, module_id: int, *, actor: Actor, reason: st
     """
     now, reason = clock.now(), audit_log.checked_reason(reason)
     with unit_of_work() as session:
-        enrolment, records, record = _for_staff(session, enrolment_id, module_id)
+        enrolment, records, record = _for_staff(session, enrolment_id, module_id, actor)
         _check(session, enrolment, now, StudyStatus.STUDYING)
         if record.status is not ModuleStatus.STUDYING:
             raise NotYourTurn(why="locked")
@@ -329,7 +331,7 @@ def _record_of(records: Sequence[StudyRecord], module_id: int) -> StudyRecord:
 
 
 def _for_staff(
-    session: Session, enrolment_id: int, module_id: int
+    session: Session, enrolment_id: int, module_id: int, actor: Actor
 ) -> tuple[EnrolledDegreeCourse, Sequence[StudyRecord], StudyRecord]:
     """The enrolment behind the lock of its account: opening the first module changes what may be asked back."""
     account_id = session.scalar(select(EnrolledDegreeCourse.account_id).where(EnrolledDegreeCourse.id == enrolment_id))
@@ -337,6 +339,7 @@ def _for_staff(
         raise NotFound
     lock_account(session, account_id)
     enrolment = enrolled_degrees.lock(session, enrolment_id)
+    study_cases.check(session, actor, Task.STUDIES_RUN, enrolment)
     records = in_order(session, enrolment_id)
     return enrolment, records, _record_of(records, module_id)
 

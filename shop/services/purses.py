@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from shop.clock import local_date
 from shop.enums import ComplaintState, Purse, Rule, ScoreType, TransactionType
@@ -55,6 +55,16 @@ def owner_of(enrolment: EnrolledDegreeCourse, purse: Purse) -> int:
 
 def is_booked(session: Session, event: str) -> bool:
     return bool(session.scalar(select(exists().where(ScoreRecord.event == event))))
+
+
+def anew(session: Session, event: str) -> str:
+    """The name under which a cause is booked now: what was booked and reversed may come again, as another event."""
+    wrong, reversal = aliased(ScoreRecord), aliased(ScoreRecord)
+    undone = select(reversal.id).join(wrong, wrong.id == reversal.reverses_id)
+    name = event
+    while (by := session.scalar(undone.where(wrong.event == name))) is not None:
+        name = f"{event}:after:{by}"
+    return name
 
 
 def gain(

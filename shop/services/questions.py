@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from shop import clock
@@ -23,6 +23,7 @@ from shop.models import Account, Answer, EnrolledDegreeCourse, MentorAssignment,
 from shop.rules.duties import Pause, deadline
 from shop.rules.study_states import LIVING
 from shop.services import enrolled_degrees, messages
+from shop.services.learning import is_suspended
 from shop.services.paging import pages_of
 from shop.wording import mark as _
 
@@ -270,6 +271,18 @@ def open_of(session: Session, mentor_id: int, now: datetime) -> list[Open]:
     The clock of a question runs from when it was asked, or from when the mentor took over; leaves do not count, and
     the end of the study stops it. Those without a clock come last, oldest first.
     """
+    found = _open_ones(session, now, EnrolledDegreeCourse.mentor_id == mentor_id)
+    return sorted(found, key=lambda one: (one.due_time is None, one.due_time or one.since_time, one.id))
+
+
+def overdue(session: Session, now: datetime) -> list[Open]:
+    """The questions of the whole school whose time for an answer is over, in two statements."""
+    is_old = Question.date <= now - timedelta(hours=settings().answer_hours)
+    found = _open_ones(session, now, is_old, ~is_suspended(EnrolledDegreeCourse))
+    return [one for one in found if one.is_over]
+
+
+def _open_ones(session: Session, now: datetime, *where: ColumnElement[bool]) -> list[Open]:
     replied = select(func.max(Answer.date)).where(Answer.question_id == Question.id).scalar_subquery()
     answered = exists().where(Answer.question_id == Question.id, Answer.account_id != Question.account_id)
     rows = session.execute(
@@ -284,15 +297,10 @@ def open_of(session: Session, mentor_id: int, now: datetime) -> list[Open]:
         )
         .join(EnrolledDegreeCourse, EnrolledDegreeCourse.id == Question.enrolled_degree_course_id)
         .join(MentorAssignment, enrolled_degrees.of_present_mentor())
-        .where(
-            EnrolledDegreeCourse.mentor_id == mentor_id,
-            EnrolledDegreeCourse.closed_time.is_(None),
-            Question.status == QuestionStatus.WAITING,
-        )
+        .where(EnrolledDegreeCourse.closed_time.is_(None), Question.status == QuestionStatus.WAITING, *where)
     ).all()
     pauses = enrolled_degrees.all_pauses(session, {row.enrolment_id for row in rows})
-    found = [_open(row, pauses[row.enrolment_id], now) for row in rows]
-    return sorted(found, key=lambda one: (one.due_time is None, one.due_time or one.since_time, one.id))
+    return [_open(row, pauses[row.enrolment_id], now) for row in rows]
 
 
 def _open(row: Any, pauses: Sequence[Pause], now: datetime) -> Open:

@@ -25,8 +25,9 @@ from shop.models import (
     EnrolledDegreeCourse,
     StudyRecord,
 )
+from shop.rules.staff_rights import Task
 from shop.rules.study_states import LIVING
-from shop.services import audit_log, enrolled_degrees, messages, modules
+from shop.services import audit_log, enrolled_degrees, messages, modules, study_cases
 from shop.services.audit_log import Actor
 from shop.services.locks import lock_account
 from shop.wording import mark as _
@@ -212,13 +213,16 @@ def for_mentor(enrolment_id: int) -> MentorsView | None:
 def read_whole(enrolment_id: int, *, actor: Actor, reason: str) -> Answers:
     """Everything, for staff who assign mentors; each look is written down with its reason, and the student can count.
 
-    Raises NotFound before it is filed, ValueError for a reason that is empty or longer than 255 characters.
+    Raises NotFound before it is filed, ValueError for a reason that is empty or longer than 255 characters, OwnStudy
+    and StaffOnly for a person who may not read it.
     """
     reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
         form = _form(session, enrolment_id)
         if form is None:
             raise NotFound
+        enrolment = session.get_one(EnrolledDegreeCourse, enrolment_id)
+        study_cases.check(session, actor, Task.FORM_READ, enrolment)
         audit_log.record(session, actor, LOOK, form, reason=reason)
         return _answers(form)
 
@@ -232,6 +236,7 @@ def reopen(enrolment_id: int, *, actor: Actor, reason: str) -> None:
     reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
         enrolment = enrolled_degrees.lock(session, enrolment_id)
+        study_cases.check(session, actor, Task.STUDIES_RUN, enrolment)
         form = _form(session, enrolment_id)
         if form is None:
             raise NotFound

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop import clock
@@ -13,8 +14,11 @@ from shop.errors import NotYourTurn
 from shop.extensions import db, insert_into, unit_of_work
 from shop.models import ScoreRule
 from shop.rules.rewards import FIRST_SCORES
-from shop.services import audit_log
+from shop.rules.staff_rights import Task
+from shop.services import audit_log, study_cases
 from shop.services.audit_log import Actor
+
+MOST = 1_000_000  # 贝里 that a rule may be worth
 
 
 def current(session: Session, rule: Rule, kind: ScoreType) -> ScoreRule:
@@ -62,22 +66,43 @@ def all_current() -> Sequence[ScoreRule]:
     ).all()
 
 
-def change(rule: Rule, kind: ScoreType, score: int, *, actor: Actor, reason: str) -> ScoreRule:
-    """A new version of a rule, in force from now on. Raises NotYourTurn when it is worth that already.
+def every_version() -> Mapping[tuple[Rule, ScoreType], Sequence[ScoreRule]]:
+    """The versions of every rule that has an effect, the newest first; none for one that was never asked for.
 
-    KeyError for a pair without effect; ValueError for a score below 0 or an empty reason. Two at once: the unique
-    version lets one win (IntegrityError for the other).
+    Nothing is written, as ``all_current`` may.
+    """
+    found: dict[tuple[Rule, ScoreType], list[ScoreRule]] = {pair: [] for pair in FIRST_SCORES}
+    for row in db.session.scalars(select(ScoreRule).order_by(ScoreRule.version.desc())):
+        found[row.rule, row.score_type].append(row)
+    return found
+
+
+def change(
+    rule: Rule, kind: ScoreType, score: int, *, actor: Actor, reason: str, instead_of: int | None = None
+) -> ScoreRule:
+    """A new version of a rule, in force from now on.
+
+    ``instead_of`` is the version that whoever decides has seen. Raises NotYourTurn, whose fact ``why`` is "same" (it is
+    worth that already) or "changed" (another version is in force); StaffOnly; KeyError for a pair without effect;
+    ValueError for a score below 0 or an empty reason. Two at once: the unique version lets one win, and the other is
+    told that it has changed.
     """
     reason = audit_log.checked_reason(reason)
     if score < 0:
         raise ValueError("a score is 0 or more")
     with unit_of_work() as session:
+        study_cases.check(session, actor, Task.STUDIES_RUN)
         before = current(session, rule, kind)
+        if instead_of is not None and instead_of != before.version:
+            raise NotYourTurn(why="changed")
         if before.score == score:
-            raise NotYourTurn
+            raise NotYourTurn(why="same")
         after = ScoreRule(rule=rule, score_type=kind, version=before.version + 1, score=score, memo=reason)
         session.add(after)
-        session.flush()
+        try:
+            session.flush()
+        except IntegrityError as error:
+            raise NotYourTurn(why="changed") from error
         audit_log.record(
             session,
             actor,

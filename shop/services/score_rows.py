@@ -137,6 +137,13 @@ def one(account_id: int, score_record_id: int) -> Line:
     return _lines(session, wanted, [row])[0]
 
 
+def of_enrolment(enrolment_id: int, purse: Purse, limit: int) -> list[Line]:
+    """The newest rows of a purse for staff, whoever owned it then: with its complaints, and as it was booked."""
+    rows = _ROWS.where(ScoreRecord.enrolled_degree_course_id == enrolment_id, ScoreRecord.purse == purse)
+    found = db.session.execute(rows.order_by(ScoreRecord.id.desc()).limit(limit))
+    return [_line(row, row.ScoreRecord.balance, None) for row in found]
+
+
 def of_student(account_id: int, enrolment_id: int) -> Wanted:
     """A student's rows of one degree. Raises NotFound unless it is the account's and not refunded."""
     enrolled_degrees.own(db.session(), account_id, enrolment_id)

@@ -58,13 +58,22 @@ FORM = "/degrees/enrolments/<enrolment_id>/registration"
 DEGREE = "/learning/degrees/<enrolment_id>"
 REFUND = "/staff/refunds/<out_request_no>"
 CONTACT = "/staff/people/<account_id>/contact"
+STUDY = "/staff/studies/<enrolment_id>"
+READING, PERSON = f"{STUDY}/form/reading", f"{STUDY}/person"
+# the page of an enrolment, and what answers with it when a form is refused
+STUDY_PAGES = {
+    *(STUDY, READING, PERSON, f"{STUDY}/form/reopening", f"{STUDY}/leave", f"{STUDY}/leave/return"),
+    *(f"{STUDY}/modules/<module_id>/{step}" for step in ("opening", "passing")),
+}
+HAND_IN = f"{STUDY}/hand-ins/<submission_id>"
+COMPLAINT_PAGE, APPEAL_PAGE = "/staff/complaints/<complaint_id>", "/staff/appeals/<appeal_id>"
 OUTBOX = "/outbox"  # the demo's letters, for eyes at this machine only; not there in production
 # where a word may stand: role and address. "must" tells where it has to, so that a search that finds nothing fails.
 MAY: dict[str, set[tuple[str, str]]] = {
-    SALARY: {("A", FORM)},
-    COMPANY: {("A", FORM)},
-    POSITION: {("A", FORM)},
-    PHONE: {("REG", CONTACT)},
+    SALARY: {("A", FORM), ("REG", READING)},
+    COMPANY: {("A", FORM), ("REG", READING)},
+    POSITION: {("A", FORM), ("REG", READING)},
+    PHONE: {("REG", PERSON), ("REG", CONTACT)},
     EMAIL: {("REG", CONTACT), *((role, OUTBOX) for role in ROLES)},
     PAYEE: {("M+", "/mentor/withdrawals"), ("FIN", "/staff/withdrawals/<withdrawal_id>/payee")},
     HOMEWORK: {
@@ -72,6 +81,8 @@ MAY: dict[str, set[tuple[str, str]]] = {
         ("M+", "/mentor/homework/<submission_id>"),
         ("A", "/uploads/<upload_id>"),
         ("M+", "/uploads/<upload_id>"),
+        ("REG", HAND_IN),
+        ("REG", f"{HAND_IN}/mark"),
     },
     FILE.decode(): {("A", "/uploads/<upload_id>"), ("M+", "/uploads/<upload_id>")},
     QUESTION: {
@@ -81,11 +92,20 @@ MAY: dict[str, set[tuple[str, str]]] = {
         ("M+", "/messages"),
         *((role, OUTBOX) for role in ROLES),
     },
-    COMPLAINT: {("A", f"{DEGREE}/complaints")},
-    FOLLOW_UP: {("M+", "/mentor/students/<enrolment_id>")},
+    COMPLAINT: {
+        ("A", f"{DEGREE}/complaints"),
+        *((role, COMPLAINT_PAGE) for role in ("REG", "CS")),
+        *(("REG", f"{COMPLAINT_PAGE}/{step}") for step in ("upholding", "dismissal")),
+    },
+    FOLLOW_UP: {("M+", "/mentor/students/<enrolment_id>"), *(("REG", page) for page in STUDY_PAGES)},
     NOTE.decode(): {("M+", "/uploads/<upload_id>")},
-    APPEAL: {("M+", "/mentor/earnings/<score_record_id>/appeals"), ("M+", "/mentor/earnings")},
-    LEAVE: {("A", f"{DEGREE}/leave")},
+    APPEAL: {
+        ("M+", "/mentor/earnings/<score_record_id>/appeals"),
+        ("M+", "/mentor/earnings"),
+        ("REG", APPEAL_PAGE),
+        *(("REG", f"{APPEAL_PAGE}/{step}") for step in ("upholding", "dismissal")),
+    },
+    LEAVE: {("A", f"{DEGREE}/leave"), *(("REG", page) for page in STUDY_PAGES)},
     # who decides about a refund, or answers the student who asks about it, reads why
     ASKED_BACK: {
         ("A", "/orders/<order_number>"),
@@ -94,18 +114,18 @@ MAY: dict[str, set[tuple[str, str]]] = {
     },
 }
 MUST = {
-    SALARY: {("A", FORM)},
-    COMPANY: {("A", FORM)},
-    POSITION: {("A", FORM)},
-    PHONE: {("REG", CONTACT)},
+    SALARY: {("A", FORM), ("REG", READING)},
+    COMPANY: {("A", FORM), ("REG", READING)},
+    POSITION: {("A", FORM), ("REG", READING)},
+    PHONE: {("REG", PERSON), ("REG", CONTACT)},
     EMAIL: {("A", OUTBOX), ("REG", CONTACT)},
     HOMEWORK: {("A", f"{DEGREE}/homework/<homework_id>"), ("M+", "/mentor/homework/<submission_id>")},
     FILE.decode(): {("A", "/uploads/<upload_id>"), ("M+", "/uploads/<upload_id>")},
     QUESTION: {("A", f"{DEGREE}/questions"), ("M+", "/mentor/questions")},
-    COMPLAINT: {("A", f"{DEGREE}/complaints")},
-    FOLLOW_UP: {("M+", "/mentor/students/<enrolment_id>")},
+    COMPLAINT: {("A", f"{DEGREE}/complaints"), ("REG", COMPLAINT_PAGE), ("CS", COMPLAINT_PAGE)},
+    FOLLOW_UP: {("M+", "/mentor/students/<enrolment_id>"), ("REG", STUDY)},
     NOTE.decode(): {("M+", "/uploads/<upload_id>")},
-    APPEAL: {("M+", "/mentor/earnings/<score_record_id>/appeals")},
+    APPEAL: {("M+", "/mentor/earnings/<score_record_id>/appeals"), ("REG", APPEAL_PAGE)},
     ASKED_BACK: {("A", "/orders/<order_number>"), ("FIN", REFUND)},
     PAYEE: {("FIN", "/staff/withdrawals/<withdrawal_id>/payee")},
 }
@@ -266,7 +286,8 @@ def test_what_is_personal_stands_where_it_may_and_nowhere_else(world_seen: tuple
     missed = {word: MUST[word] - cells for word in MUST if MUST[word] - (cells := seen.cells(word, world))}
     assert missed == {}, "the search does not see what is there"
 
-    assert {role for role, _rule in seen.cells(EXPERIENCE, world)} <= {"A", "B"}
+    experience = seen.cells(EXPERIENCE, world)
+    assert {cell for cell in experience if cell[0] not in ("A", "B")} == {("REG", READING)}
     assert ("M+", "/mentor/students/<enrolment_id>") in seen.cells(MASKED_PHONE, world)
     assert {role for role, _rule in seen.cells(MASKED_PHONE, world)} == {"M+", "REG", "CS"}
 

@@ -12,7 +12,7 @@ from click.testing import Result
 from flask import Flask
 
 from shop import clock
-from shop.enums import ComplaintState, Purse, Role, Rule, ScoreType
+from shop.enums import ComplaintState, Purse, Role, Rule, ScoreType, StaffRole
 from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Appeal, AuditLog, EnrolledDegreeCourse, Notification, ScoreRecord
@@ -21,7 +21,7 @@ from shop.services.appeals import NotAppealable
 from shop.services.audit_log import Actor
 from shop.services.purses import Cause
 from tests.audit import assert_audit_clean
-from tests.builders import a_student
+from tests.builders import a_clerk, a_student
 from tests.cashier.parts import Cashier
 from tests.degrees import STAFF, a_mentor, a_studying, fresh
 from tests.faults.purchase import balance_of, count, fingerprint
@@ -278,7 +278,7 @@ def run(app: Flask, *words: str) -> Result:
 
 @pytest.mark.parametrize("by", [False, True])
 def test_the_command_line_lists_and_decides(app: Flask, enrolment: EnrolledDegreeCourse, by: bool) -> None:
-    clerk = a_student(role=Role.ADMIN, is_staff=True)
+    clerk = a_clerk(StaffRole.REGISTRY)
     words: list[str] = ["--by", clerk.username] if by else []
     appeal_id = str(filed(enrolment, a_penalty(enrolment)))
     line = run(app, "list").stdout

@@ -93,7 +93,7 @@ def handed_in_and_graded(enrolment: EnrolledDegreeCourse, homework_id: int, *sco
 
 @pytest.fixture
 def school(app: Flask) -> School:
-    clerks = [Actor("clerk", a_clerk(StaffRole.FINANCE).id) for _ in range(2)]
+    clerks = [Actor("clerk", a_clerk(StaffRole.FINANCE, StaffRole.REGISTRY).id) for _ in range(2)]
     course = a_degree_with_homework(modules=1, homework=2)
     ids = [piece.id for piece in course.modules[0].chapters[0].homework]
     study = a_studying(course=course)

@@ -10,7 +10,7 @@ from click.testing import Result
 from flask import Flask
 
 from shop import clock
-from shop.enums import ComplaintState, MessageType, Purse, Rule, ScoreType, StudyStatus
+from shop.enums import ComplaintState, MessageType, Purse, Rule, ScoreType, StaffRole, StudyStatus
 from shop.errors import NotFound, NotYourTurn
 from shop.extensions import db
 from shop.models import AuditLog, Complaint, EnrolledDegreeCourse, Notification, ScoreRecord
@@ -18,7 +18,7 @@ from shop.services import complaints, purses, rule_book
 from shop.services.audit_log import Actor
 from shop.services.complaints import NoMentor, OneWaits
 from tests.audit import assert_audit_clean
-from tests.builders import a_student
+from tests.builders import a_clerk, a_student
 from tests.degrees import STAFF, a_mentor, a_registered, a_studying, fresh
 from tests.purchases import saved
 from tests.statements import counted
@@ -234,7 +234,7 @@ def test_a_mentor_who_is_gone_is_not_fined_and_the_log_says_so(enrolment: Enroll
 
 
 def test_who_decided_is_kept(enrolment: EnrolledDegreeCourse) -> None:
-    clerk = a_student(is_staff=True)
+    clerk = a_clerk(StaffRole.REGISTRY)
     complaint_id = file(enrolment)
     complaints.decide(complaint_id, upheld=False, actor=Actor(clerk.username, clerk.id), reason="核实")
     db.session.rollback()

@@ -312,14 +312,6 @@ def test_a_late_hand_in_stays_late_and_a_leave_makes_none(mentor: Account) -> No
     assert student_of(mentor, enrolment).late == 0
 
 
-@pytest.mark.parametrize(
-    ("mobile", "shown"),
-    [("13812341234", "138****1234"), (None, ""), ("", ""), ("+8613812341234", "+86****1234"), ("12345678", "****78")],
-)
-def test_a_phone_number_is_masked(mobile: str | None, shown: str) -> None:
-    assert mentored.masked(mobile) == shown
-
-
 def test_only_the_present_mentor_sees_a_student(mentor: Account) -> None:
     enrolment = a_studying(mentor=mentor)
     other = a_mentor()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import Purse, Rule, ScoreType, StudyStatus, TransactionType
+from shop.enums import Purse, Rule, ScoreType, StaffRole, StudyStatus, TransactionType
 from shop.errors import NotYourTurn, ShopError
 from shop.extensions import db, unit_of_work
 from shop.models import Account, EnrolledDegreeCourse, ScoreRecord, StudyRecord, TransactionRecord, Withdrawal
@@ -22,7 +22,7 @@ from shop.services import appeals, assignment, enrolled_degrees, maturity, purse
 from shop.services.audit_log import Actor
 from shop.services.purses import Cause
 from tests.audit import assert_audit_clean
-from tests.builders import a_student
+from tests.builders import a_clerk
 from tests.conftest import empty
 from tests.degrees import STAFF, a_mentor, a_studying, fresh
 
@@ -37,7 +37,7 @@ class Study:
     def __init__(self) -> None:
         self.mentors = [a_mentor(), a_mentor()]
         self.id = a_studying(mentor=self.mentors[0]).id
-        self.clerk = Actor("clerk", a_student(is_staff=True).id)
+        self.clerk = Actor("clerk", a_clerk(StaffRole.REGISTRY, StaffRole.FINANCE).id)
         self.appeals: list[int] = []
 
     def do(self, deed: str, number: int) -> None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.staff_rights import accounts, coupons, desk, gifts, money, orders, people, reports
+from tests.staff_rights import accounts, coupons, desk, gifts, money, orders, people, reports, studies
 
-AREAS = (accounts, coupons, desk, gifts, money, orders, people, reports)
+AREAS = (accounts, coupons, desk, gifts, money, orders, people, reports, studies)

@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import Select, func, or_, select
 
 from shop import clock
-from shop.enums import GiftKind, GiftState, MailState, RefundState, StaffRole, WithdrawalState
+from shop.enums import ComplaintState, GiftKind, GiftState, MailState, RefundState, StaffRole, WithdrawalState
 from shop.extensions import db
 from shop.models import (
+    Appeal,
     AuditRun,
+    Complaint,
     Gift,
     JobRun,
     Mail,
@@ -31,6 +33,7 @@ from shop.rules import staff_rights
 from shop.rules.staff_rights import Task
 from shop.services.audit_queries import waiting
 from shop.services.job_list import BY_DAY, JOBS
+from shop.services.staff import study_list
 from shop.services.staff.order_list import Snag, troubled
 from shop.wording import mark as _
 
@@ -131,6 +134,14 @@ def _letters() -> Select[*tuple[Any, ...]]:
     )
 
 
+def _studies(snag: study_list.Snag) -> Callable[[], Select[*tuple[Any, ...]]]:
+    return lambda: study_list.overdue_by(snag)
+
+
+def _disputes(of: type[Complaint | Appeal]) -> Callable[[], Select[*tuple[Any, ...]]]:
+    return lambda: select(func.count(), func.min(of.date)).where(of.state == ComplaintState.WAITING)
+
+
 QUEUES = (
     Queue(
         "refunds asked",
@@ -192,6 +203,36 @@ QUEUES = (
         Task.COUPON_GIVE,
         _gifts(GiftKind.COUPON),
     ),
+    Queue(
+        "forms",
+        _("待分配导师的报名表"),
+        "/staff/studies?snag=0",
+        Task.STUDIES_READ,
+        study_list.without_mentor,
+    ),
+    Queue(
+        "gradings",
+        _("作业批改超时的学员"),
+        "/staff/studies?snag=1",
+        Task.STUDIES_READ,
+        _studies(study_list.Snag.LATE_GRADING),
+    ),
+    Queue(
+        "answers",
+        _("提问回复超时的学员"),
+        "/staff/studies?snag=2",
+        Task.STUDIES_READ,
+        _studies(study_list.Snag.LATE_ANSWER),
+    ),
+    Queue(
+        "modules",
+        _("等人工通过模块的学员"),
+        "/staff/studies?snag=3",
+        Task.STUDIES_READ,
+        study_list.without_homework,
+    ),
+    Queue("complaints", _("待处理的投诉"), "/staff/complaints", Task.COMPLAINTS_READ, _disputes(Complaint)),
+    Queue("appeals", _("待处理的申诉"), "/staff/appeals", Task.STUDIES_READ, _disputes(Appeal)),
     Queue("findings", _("审计发现"), "/staff/system", Task.AUDIT_FINDINGS, _findings),
     Queue("jobs", _("失败或停下的任务"), "/staff/system", Task.SYSTEM, _jobs),
     Queue("nights", _("没有完成的夜间任务"), "/staff/system", Task.SYSTEM, _nights),

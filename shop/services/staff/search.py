@@ -6,7 +6,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, exists, or_, select
 
 from shop.enums import StaffRole
 from shop.errors import CodeRefused
@@ -16,6 +16,8 @@ from shop.models import (
     Coupon,
     CouponCode,
     CouponRecord,
+    EnrolledDegreeCourse,
+    MentorAssignment,
     Order,
     Payment,
     Refund,
@@ -75,8 +77,22 @@ def _ledger(q: str) -> Select[*tuple[Any, ...]]:
 
 def _people(q: str) -> Select[*tuple[Any, ...]]:
     """By user name, or by the exact e-mail address or phone number, which the answer does not repeat."""
-    return select(Account.id, Account.id).where(
-        or_(Account.username == q, Account.email == q.lower(), Account.mobile == q)
+    return select(Account.id, Account.id).where(_is_called(q))
+
+
+def _is_called(q: str) -> ColumnElement[bool]:
+    return or_(Account.username == q, Account.email == q.lower(), Account.mobile == q)
+
+
+def _students(q: str) -> Select[*tuple[Any, ...]]:
+    """Whoever studies for a degree, found as people are."""
+    studies = exists().where(EnrolledDegreeCourse.account_id == Account.id)
+    return select(Account.username, Account.username).where(_is_called(q), studies)
+
+
+def _mentors(q: str) -> Select[*tuple[Any, ...]]:
+    return select(Account.username, Account.id).where(
+        Account.username == q, exists().where(MentorAssignment.mentor_id == Account.id)
     )
 
 
@@ -130,6 +146,8 @@ KINDS = (
     Kind(_("优惠券活动"), Task.COUPONS_READ, _campaigns, "/staff/coupons/%s"),
     Kind(_("提现"), Task.WITHDRAWALS, _withdrawals, "/staff/withdrawals/%s"),
     Kind(_("待认领款项"), Task.MONEY_READ, _troubles, "/staff/money#trouble-%s"),
+    Kind(_("学位学员"), Task.STUDIES_READ, _students, "/staff/studies?username=%s"),
+    Kind(_("导师"), Task.MENTOR_FEES_READ, _mentors, "/staff/mentors/%s"),
     Kind(_("账户"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s"),
 )
 
