@@ -1,6 +1,6 @@
 """``bin/bench``: all that is measured, or with ``--quick`` a first look at it.
 
-python -m bench [--quick] [pages|big|audit|pricing …]
+python -m bench [--quick] [pages|big|audit|staff|pricing …]
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import logging
 
-from bench import apart, audit, big, pricing, table
+from bench import apart, audit, big, pricing, staff, table
 from bench.parts import on_embedded_parts, on_servers
 from bench.requests import Bench
 
 WARM_UP = 24
-PARTS = ("pages", "big", "audit", "pricing")
+PARTS = ("pages", "big", "audit", "staff", "pricing")
 
 
 def main() -> None:
@@ -24,8 +24,9 @@ def main() -> None:
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"unknown part: {', '.join(sorted(unknown))}")
     logging.disable(logging.INFO)  # the parts' own log lines; the shop that is measured writes its to a file
+    measure = dict(zip(PARTS, (_pages, _big, _audit, _staff, lambda _quick: pricing.main()), strict=True))
     for name in given.parts or PARTS:
-        {"pages": _pages, "big": _big, "audit": _audit, "pricing": lambda _quick: pricing.main()}[name](given.quick)
+        measure[name](given.quick)
 
 
 def _pages(quick: bool) -> None:
@@ -45,6 +46,10 @@ def _big(quick: bool) -> None:
 
 def _audit(quick: bool) -> None:
     audit.main(100_000 if quick else 1_000_000)
+
+
+def _staff(quick: bool) -> None:
+    staff.main((1_000, 100_000) if quick else (1_000, 1_000_000))
 
 
 if __name__ == "__main__":

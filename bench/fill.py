@@ -5,16 +5,18 @@ from __future__ import annotations
 from redis import Redis
 from sqlalchemy import Connection, text
 
+PLACED = "now() - (n % 1000) * interval '1 day'"  # orders of a thousand days, as many each day
 # n is the number of a row and its id; it hangs on the rows of the same number.
 ROWS = {
     "account": """(id, username, email, password, uid, role, balance, session_epoch, is_active, is_staff, name, gender,
                    degree, head_img, signature, brief, date_joined)
         SELECT n, 'other' || n, 'other' || n || '@example.com', 'x', 'other' || n, 0, 0, 0, true, false, '', 0,
                '', '', '', '', now()""",
-    "orders": """(id, order_number, account_id, status, payment_type, payment_number, list_amount_fen,
+    "orders": f"""(id, order_number, account_id, status, payment_type, payment_number, list_amount_fen,
                   course_discount_fen, site_discount_fen, beli, beli_fen, actual_amount_fen, settlement_token,
                   date, expires_at, pay_time)
-        SELECT n, 'O' || n, n, 0, 1, 'T' || n, 9900, 0, 0, 0, 0, 9900, 'token' || n, now(), now(), now()""",
+        SELECT n, 'O' || n, n, 0, 1, 'T' || n, 9900, 0, 0, 0, 0, 9900, 'token' || n,
+               {PLACED}, {PLACED}, {PLACED}""",
     "order_detail": """(id, order_id, product_id, original_price_fen, price_fen, site_discount_fen, beli, beli_fen,
                         actual_amount_fen, valid_period_display, valid_period)
         SELECT n, n, :product, 9900, 9900, 0, 0, 0, 9900, '1个月', 30""",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -138,14 +138,14 @@ def _give(session: Session, shelf: Shelf, ids: Sequence[int]) -> None:
         session.get_one(Coupon, coupon_id).claimed += len(ids)
 
 
-def log_in(app: Flask, people: Sequence[Buyer]) -> None:
-    """Give each a session as a log-in leaves it, without the work of hashing."""
+def log_in(app: Flask, people: Sequence[Buyer], more: Mapping[str, object] | None = None) -> None:
+    """Give each a session as a log-in leaves it, without the work of hashing; ``more`` is what else it holds."""
     sessions = app.session_interface
     assert isinstance(sessions, RedisSessions)
     name = sessions.get_cookie_name(app)
     for buyer in people:
         sid = new_sid()
-        sessions._store.save(sid, Record({USER: f"{buyer.account_id}.0"}))
+        sessions._store.save(sid, Record({USER: f"{buyer.account_id}.0", **(more or {})}))
         buyer.browser.cookies = {name: sessions._signer.sign(sid).decode()}
         with app.test_request_context(headers={"Cookie": f"{name}={buyer.browser.cookies[name]}"}):
             buyer.csrf_token = generate_csrf()

@@ -145,7 +145,7 @@ def _an_order(student_id: int, status: OrderStatus, moment: datetime, lines: lis
         settlement_token=f"S{number}",
         date=moment - timedelta(minutes=number % 30),
         expires_at=moment,
-        pay_time=moment if is_paid else None,
+        pay_time=moment if is_paid or status is OrderStatus.CANCELLED else None,  # which the columns allow
         cancel_time=moment if status in (OrderStatus.CANCELLED, OrderStatus.TIMED_OUT) else None,
         details=lines,
     )

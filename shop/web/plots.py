@@ -15,7 +15,8 @@ from shop.web.report_cells import head, text, with_unit
 TOP, BOTTOM = 6.0, 90.0  # between them lie the bars; the days are written below
 GAP = 0.25  # of the room of a day, when there are few of them
 MOST_BARS = 12  # of a plot of names; the table has all of them
-NAMES = ("first", "second", "third")  # classes of colours
+WIDEST = 8.0  # of a bar, when there are very few days or months
+OVER, UNDER = ("first", "front"), ("under",)  # classes of colours
 STEPS = (1, 2, 5)
 
 
@@ -83,7 +84,7 @@ class BarPlot:
 
 def draw(table: Table) -> DayPlot | BarPlot | None:
     """The picture of a table; None where there is nothing to see."""
-    if table.plot is None or table.is_empty:
+    if table.plot is None or not _highest(table.rows, (*table.plot.over, *table.plot.under)):
         return None
     return _day_plot(table) if table.plot.shape is Shape.DAYS else _bar_plot(table)
 
@@ -102,18 +103,14 @@ def _day_plot(table: Table) -> DayPlot:
     scale = (BOTTOM - TOP) / (top + bottom)
     zero = TOP + top * scale
     levels = [Mark(_percent(zero - level * scale), _level(abs(level), unit)) for level in range(-bottom, top + 1, step)]
-    series = [(place, 1) for place in over] + [(place, -1) for place in under]
-    bars = (
-        bar
-        for (place, sign), name in zip(series, NAMES, strict=False)
-        for bar in _bars_of(table, place, sign * scale, zero, name)
-    )
-    titles = [str(_(table.columns[place].title)) for place, _sign in series]
+    series = [*zip(over, OVER, strict=False), *zip(under, UNDER, strict=False)]
+    bars = [bar for place, name in series for bar in _bars_of(table, place, scale, zero, name)]
+    titles = [str(_(table.columns[place].title)) for place, _name_of_colour in series]
     return DayPlot(
         title=_named(_(table.title), _("、").join(titles)),
         unit=str(_(unit.word)) if unit.word else "",
         says=_summary(table, over[0]),
-        keys=tuple(Key(name, title) for name, title in zip(NAMES, titles, strict=False)),
+        keys=tuple(Key(name, title) for (_place, name), title in zip(series, titles, strict=True)),
         bars=tuple(bars),
         levels=tuple(levels),
         zero=_percent(zero),
@@ -147,17 +144,17 @@ def _step(highest: int, unit: Unit) -> int:
 
 def _bars_of(table: Table, place: int, scale: float, zero: float, series: str) -> Iterator[Bar]:
     room = 100 / len(table.rows)
-    gap = room * GAP if len(table.rows) <= 100 else 0
+    gap = max(room * GAP if len(table.rows) <= 100 else 0, room - WIDEST)
     column = table.columns[place]
     for number, row in enumerate(table.rows):
         value = _number(row, place)
         if value <= 0:
             continue
-        height = value * abs(scale)
+        height = value * scale
         yield Bar(
             series=series,
             x=_percent(number * room + gap / 2),
-            y=_percent(zero - height if scale > 0 else zero),
+            y=_percent(zero if series in UNDER else zero - height),
             width=_percent(room - gap),
             height=_percent(height),
             says=_named(_name(table, row), f"{_(column.title)} {with_unit(value, column.unit)}"),
@@ -213,7 +210,7 @@ def _bar_plot(table: Table) -> BarPlot:
 def _line(table: Table, row: Row, number: int, place: int, most: int) -> Line:
     value, unit = max(_number(row, place), 0), table.columns[place].unit
     label = f"{with_unit(row.cells[place], unit)} · {_name(table, row)}"  # the number first: a long name is cut off
-    bar = Bar(NAMES[0], "0%", "0%", _percent(value * 100 / most), "14", label, value)
+    bar = Bar(OVER[0], "0%", "0%", _percent(value * 100 / most), "14", label, value)
     return Line(bar, number * ROOM + NAME_Y, number * ROOM + BAR_Y, label)
 
 

@@ -165,6 +165,7 @@ def test_a_day_ends_at_midnight_in_shanghai(app: Flask, beside_midnight: timedel
     assert figure(revenue.make(Period(day, day)), "付款订单")[0] == 1
     other = FIRST if day != FIRST else FIRST + DAY
     assert figure(revenue.make(Period(other, other)), "付款订单")[0] == 0
+    assert figure(products.make(Period(day, day)), "售出")[0] and not products.make(Period(other, other)).tables[0].rows
 
 
 def test_real_purchases_and_a_refund_beside_midnight(app: Flask, alipay: Cashier) -> None:
