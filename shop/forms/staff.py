@@ -18,9 +18,13 @@ from shop.services.audit_log import LONGEST_REASON
 DAY = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}", re.ASCII)  # no other script's digits, and no year that overflows
 
 
-def reason_field() -> TextField:
+def reason_field(field_id: str = "reason") -> TextField:
+    """``field_id`` is for pages with several forms, so that each label belongs to its own control."""
     return TextField(
-        _("原因"), [required(), length(1, LONGEST_REASON)], render_kw={"rows": 2, "maxlength": LONGEST_REASON}
+        _("原因"),
+        [required(), length(1, LONGEST_REASON)],
+        id=field_id,
+        render_kw={"rows": 2, "maxlength": LONGEST_REASON},
     )
 
 

@@ -15,17 +15,22 @@ class GiftFilter(Form):
     queue = FilterChoice(_("队列"), Queue)
 
 
-def _receiver() -> LineField:
-    return LineField(_("学员用户名"), [required(), length(1, 64)], render_kw={"maxlength": 64, "autocomplete": "off"})
+def _receiver(field_id: str) -> LineField:
+    return LineField(
+        _("学员用户名"),
+        [required(), length(1, 64)],
+        id=field_id,
+        render_kw={"maxlength": 64, "autocomplete": "off"},
+    )
 
 
 class BeliForm(Form):
-    username = _receiver()
+    username = _receiver("beli-username")
     beli = StrictInteger(_("贝里"), [required()], least=1, most=MOST_BELI, render_kw={"inputmode": "numeric"})
-    reason = reason_field()
+    reason = reason_field("beli-reason")
 
 
 class CouponForm(Form):
-    username = _receiver()
+    username = _receiver("coupon-username")
     coupon = StrictInteger(_("优惠券编号"), [required()], least=1, render_kw={"inputmode": "numeric"})
-    reason = reason_field()
+    reason = reason_field("coupon-reason")

@@ -68,5 +68,5 @@ def fields(world: World) -> dict[str, dict[str, Any]]:
         f"{account}/enabling": because,
         f"{account}/sessions/ending": because,
         f"{account}/second-factor/delete": because,
-        f"{account}/password-link": because,
+        **{f"{account}/{step}": because for step in ("password-link", "exports", "deletion")},
     }
