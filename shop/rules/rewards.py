@@ -24,6 +24,8 @@ FIRST_SCORES: dict[tuple[Rule, ScoreType], int] = {
     (Rule.SCHOLARSHIP, ScoreType.REWARD): 0,  # Scholarship.value
     (Rule.SCHOLARSHIP, ScoreType.PENALTY): 0,  # what is left of rewards that never mature
 }
+# whose amounts a new version changes; those of the others stand elsewhere
+CHANGEABLE = frozenset(pair for pair, score in FIRST_SCORES.items() if score)
 
 
 @dataclass(frozen=True, slots=True)

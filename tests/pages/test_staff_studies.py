@@ -799,7 +799,14 @@ def test_a_rule_changes_by_a_new_version(app: Flask, clerk: Person) -> None:
 
 NO_RULES: tuple[dict[str, Any], ...] = (
     *({"score": value} for value in ("1000001", "-1", "NaN", "３００", "9" * 400, ["1", "2"], "")),
-    *({"rule": "99"}, {"rule": "x"}, {"kind": "2"}, {"version": "0"}, {"version": "x" * 100_000}),
+    *(
+        {"rule": "99"},
+        {"rule": "x"},
+        {"kind": "2"},
+        {"rule": "7", "kind": "0"},
+        {"version": "0"},
+        {"version": "x" * 100_000},
+    ),
     *({"reason": ""}, {"reason": "\x00"}),
 )
 

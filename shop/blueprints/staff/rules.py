@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from shop.errors import NotYourTurn
 from shop.forms.staff_studies import RuleForm
 from shop.models import ScoreRule
-from shop.rules.rewards import FIRST_SCORES
+from shop.rules.rewards import CHANGEABLE, FIRST_SCORES
 from shop.rules.staff_rights import Task
 from shop.services import rule_book
 from shop.web.errors import note_refusal
@@ -31,6 +31,7 @@ def _page(form: RuleForm | None = None, refused: str = "") -> str:
         "staff/rules/index.html",
         rules=rule_book.every_version(),
         first=FIRST_SCORES,
+        changeable=CHANGEABLE,
         form=form or RuleForm(None),
         about=(form.rule.data, form.kind.data) if form else None,
         refused=refused,
@@ -45,8 +46,8 @@ def change() -> Page:
     if not form.validate() or form.score.data is None:
         hidden = form.rule.errors or form.kind.errors or form.version.errors
         return _page(form, _("提交的不是这一页的规则，请重新打开这一页。") if hidden else ""), 422
-    if (form.rule.data, form.kind.data) not in FIRST_SCORES:
-        return _page(form, _("这条规则没有这种类型。")), 422
+    if (form.rule.data, form.kind.data) not in CHANGEABLE:
+        return _page(form, _("这条规则没有可以在这里改的数。")), 422
     try:
         made = rule_book.change(
             form.rule.data,
