@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.staff_rights import accounts, coupons, desk, gifts, money, orders, people, reports, studies
+from tests.staff_rights import accounts, catalogue, coupons, desk, gifts, money, orders, people, reports, studies
 
-AREAS = (accounts, coupons, desk, gifts, money, orders, people, reports, studies)
+AREAS = (accounts, catalogue, coupons, desk, gifts, money, orders, people, reports, studies)

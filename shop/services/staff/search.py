@@ -20,6 +20,7 @@ from shop.models import (
     MentorAssignment,
     Order,
     Payment,
+    Product,
     Refund,
     TransactionRecord,
     Trouble,
@@ -136,6 +137,10 @@ def _troubles(q: str) -> Select[*tuple[Any, ...]]:
     return select(Trouble.out_trade_no, Trouble.id).where(asked, Trouble.resolved_time.is_(None))
 
 
+def _products(q: str) -> Select[*tuple[Any, ...]]:
+    return select(Product.name, Product.id).where(Product.name == q)
+
+
 KINDS = (
     Kind(_("订单"), Task.ORDERS_READ, _orders, "/staff/orders/%s"),
     Kind(_("付款"), Task.ORDERS_READ, _attempts, "/staff/orders/%s"),
@@ -148,6 +153,7 @@ KINDS = (
     Kind(_("待认领款项"), Task.MONEY_READ, _troubles, "/staff/money#trouble-%s"),
     Kind(_("学位学员"), Task.STUDIES_READ, _students, "/staff/studies?username=%s"),
     Kind(_("导师"), Task.MENTOR_FEES_READ, _mentors, "/staff/mentors/%s"),
+    Kind(_("课程"), Task.CATALOGUE_READ, _products, "/staff/catalogue/products/%s"),
     Kind(_("账户"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s"),
 )
 
