@@ -425,3 +425,27 @@ class MessageType(Choice):
     MENTOR = 13, _("导师分配通知")
     STUDY = 15, _("学位学习事务通知")
     OTHER = 16, _("其他")
+
+
+class Gap(Choice):
+    """What a product lacks before it may be shown (``shop.rules.publishing``); the label takes %(name)s."""
+
+    NO_PLAN = 0, _("还没有价格方案：至少要有一个。")
+    NO_CHAPTER = 1, _("「%(name)s」还没有章节。")
+    EMPTY_CHAPTER = 2, _("「%(name)s」还没有课时。")
+    NO_VIDEO = 3, _("视频课时「%(name)s」还没有视频地址。")
+    NO_TEXT = 4, _("课时「%(name)s」还没有正文。")
+    ONE_PLAN = 5, _("学位课要有且只有一个 24个月 的价格方案。")
+    NO_MODULE = 6, _("学位课至少要有一个模块。")
+    NO_HOMEWORK = 7, _("学位课至少要有一个模块带有启用的作业，否则没有人能毕业。")
+    DRAFT_DEGREE = 8, _("学位课「%(name)s」还没有发布：模块会和它一起发布。")
+
+
+class Oddity(Choice):
+    """Nothing forbids it, but it looks like a slip."""
+
+    FREE = 0, _("有一个方案的价格是 0 元。")
+    CHEAPER_LONGER = 1, _("有一个更长的有效期比更短的便宜。")
+    NO_TEACHER = 2, _("还没有选择讲师。")
+    SCHOLARSHIP = 3, _("作业奖学金加最高一档毕业奖学金是 %(name)s 贝里，超过了奖学金总额。")
+    MODULE_WITHOUT_HOMEWORK = 4, _("模块「%(name)s」没有作业，只能由教务手动通过。")

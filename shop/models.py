@@ -310,7 +310,8 @@ class Product(Model):
     name: Mapped[str] = mapped_column(String(128))
     brief: Mapped[str] = mapped_column(Text)
     status: Mapped[ProductStatus] = mapped_column(EnumNumber(ProductStatus), default=ProductStatus.ON_SALE)
-    published_time: Mapped[datetime | None] = mapped_column(Instant, default=now)  # none: a draft, never shown yet
+    # none: a draft, never shown yet; said outright, else the default would stand in for it
+    published_time: Mapped[datetime | None] = mapped_column(Instant().evaluates_none(), default=now)
 
     policies: Mapped[list[PricePolicy]] = relationship(
         back_populates="product", order_by="PricePolicy.valid_period", cascade="all, delete-orphan"

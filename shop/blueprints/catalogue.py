@@ -11,13 +11,16 @@ from flask_login import current_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from shop import clock
-from shop.enums import Level
+from shop.enums import Level, ProductKind
+from shop.errors import NotFound
 from shop.extensions import settings
+from shop.rules.staff_rights import Task
 from shop.services import catalogue, learning, offers
 from shop.services.catalogue_views import CourseView, DegreeView, Filters, ProductView
 from shop.services.offers import Offer
 from shop.web import fragments, markdown
 from shop.web.covers import draw_cover
+from shop.web.staff import may
 
 bp = Blueprint("catalogue", __name__)
 
@@ -69,12 +72,32 @@ def degree(product_id: int) -> str:
 def cover(product_id: int) -> Response:
     """A picture that only changes with its data: browsers keep it for an hour, then ask by its tag."""
     data = catalogue.cover(product_id)
+    if data.is_draft:
+        _demand_reader_of_drafts()
     drawn = draw_cover(data.kind, product_id, data.name, data.category_id, data.level)
     response = Response(drawn, mimetype="image/svg+xml")
+    if data.is_draft:
+        response.cache_control.no_store = True
+        return response
     response.cache_control.public = True
     response.cache_control.max_age = 3600
     response.add_etag()
     return response.make_conditional(request)  # type: ignore[return-value]
+
+
+def _demand_reader_of_drafts() -> None:
+    """Nobody but staff learns that a draft exists."""
+    if not (current_user.is_authenticated and may(Task.CATALOGUE_READ)):
+        raise NotFound
+
+
+def preview(product_id: int, kind: ProductKind) -> str:
+    """For staff: a product's page as visitors will see it, drawn anew and kept nowhere; its buttons do nothing."""
+    render = _render_degree if kind is ProductKind.DEGREE else _render_course
+    page = {**render(product_id, with_drafts=True), "tickets": []}
+    own = {"enrolment_id": None} if kind is ProductKind.DEGREE else {"access": None}
+    template = "catalogue/degree.html" if kind is ProductKind.DEGREE else "catalogue/course.html"
+    return _product_page(template, page, preview_of=product_id, **own)
 
 
 # ---------------------------------------------------------------- what is the same for everybody
@@ -93,16 +116,16 @@ def _render_list(filters: Filters) -> Mapping[str, Any]:
     }
 
 
-def _render_course(product_id: int) -> Mapping[str, Any]:
-    view = catalogue.course(product_id, clock.local_date(clock.now()))
+def _render_course(product_id: int, *, with_drafts: bool = False) -> Mapping[str, Any]:
+    view = catalogue.course(product_id, clock.local_date(clock.now()), with_drafts=with_drafts)
     if not isinstance(view, CourseView):
         return {"degree": view}
     category = {"id": view.category.id, "name": view.category.name}
     return {**_render_product("course", view), "category": category}
 
 
-def _render_degree(product_id: int) -> Mapping[str, Any]:
-    view: DegreeView = catalogue.degree(product_id, clock.local_date(clock.now()))
+def _render_degree(product_id: int, *, with_drafts: bool = False) -> Mapping[str, Any]:
+    view: DegreeView = catalogue.degree(product_id, clock.local_date(clock.now()), with_drafts=with_drafts)
     return _render_product("degree", view)
 
 
@@ -138,9 +161,14 @@ def _tickets(shown: Iterable[Offer]) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- what is the reader's own
 
 
-def _product_page(template: str, page: Mapping[str, Any], **own: object) -> str:
+def _product_page(template: str, page: Mapping[str, Any], *, preview_of: int | None = None, **own: object) -> str:
     return render_template(
-        template, page=page, claimed=_claimed(page), refund_window_days=settings().refund_window_days, **own
+        template,
+        page=page,
+        claimed=_claimed(page),
+        refund_window_days=settings().refund_window_days,
+        preview_of=preview_of,
+        **own,
     )
 
 

@@ -42,7 +42,8 @@ _OFFERED = (
     .select_from(_product)
     .outerjoin(_course, _course.c.id == _product.c.id)
     .outerjoin(_policy, _policy.c.product_id == _product.c.id)
-    .where(_product.c.id.in_(bindparam("product_ids", expanding=True)))
+    # a draft does not exist for buyers
+    .where(_product.c.id.in_(bindparam("product_ids", expanding=True)), _product.c.published_time.is_not(None))
     .order_by(_policy.c.valid_period)
 )
 _BOUGHT = (

@@ -111,11 +111,11 @@ def courses(filters: Filters) -> ListView:
     )
 
 
-def course(product_id: int, today: date) -> CourseView | int:
-    """A course's page, or the id of the degree that a module belongs to. Raises NotFound."""
+def course(product_id: int, today: date, *, with_drafts: bool = False) -> CourseView | int:
+    """A course's page, or the id of the degree that a module belongs to. Raises NotFound, also for a draft."""
     found = db.session.scalars(
         select(Course)
-        .where(Course.id == product_id)
+        .where(Course.id == product_id, *_shown(with_drafts))
         .options(
             joinedload(Course.detail).selectinload(CourseDetail.outlines),
             joinedload(Course.sub_category).joinedload(CourseSubCategory.category),
@@ -151,11 +151,11 @@ def course(product_id: int, today: date) -> CourseView | int:
     )
 
 
-def degree(product_id: int, today: date) -> DegreeView:
-    """A degree's page. Raises NotFound."""
+def degree(product_id: int, today: date, *, with_drafts: bool = False) -> DegreeView:
+    """A degree's page; with_drafts, as it would be with its drafts of modules. Raises NotFound, also for a draft."""
     found = db.session.scalars(
         select(DegreeCourse)
-        .where(DegreeCourse.id == product_id)
+        .where(DegreeCourse.id == product_id, *_shown(with_drafts))
         .options(
             selectinload(DegreeCourse.policies),
             selectinload(DegreeCourse.teachers),
@@ -176,23 +176,34 @@ def degree(product_id: int, today: date) -> DegreeView:
         months=_months(found.period),
         scholarship=found.total_scholarship,
         prerequisite=found.prerequisite,
-        modules=tuple(_module(module) for module in found.modules if module.status is not ProductStatus.OFF_SALE),
+        modules=tuple(_module(module) for module in found.modules if _is_listed(module, with_drafts)),
         tiers=tiers,
     )
+
+
+def _shown(with_drafts: bool) -> list[ColumnElement[bool]]:
+    """Whether a product may be looked at: a draft was never shown to anybody but staff."""
+    return [] if with_drafts else [Product.published_time.is_not(None)]
+
+
+def _is_listed(module: Course, with_drafts: bool) -> bool:
+    is_draft = module.published_time is None
+    return with_drafts if is_draft else module.status is not ProductStatus.OFF_SALE
 
 
 def cover(product_id: int) -> CoverData:
     """What the cover of a course, a module or a degree is drawn from, in one statement. Raises NotFound."""
     course = Course.__table__
     row = db.session.execute(
-        select(Product.kind, Product.name, CourseSubCategory.category_id, course.c.level)
+        select(Product.kind, Product.name, Product.published_time, CourseSubCategory.category_id, course.c.level)
         .outerjoin(course, course.c.id == Product.id)
         .outerjoin(CourseSubCategory, CourseSubCategory.id == course.c.sub_category_id)
         .where(Product.id == product_id)
     ).one_or_none()
     if row is None:
         raise NotFound
-    return CoverData(row.kind, row.name, row.category_id or 0, Level.ADVANCED if row.level is None else row.level)
+    level = Level.ADVANCED if row.level is None else row.level
+    return CoverData(row.kind, row.name, row.category_id or 0, level, is_draft=row.published_time is None)
 
 
 # ---------------------------------------------------------------- cards
@@ -266,8 +277,13 @@ def _recommended(course_id: int) -> tuple[CourseCard, ...]:
 
 
 def _degree_cards(condition: ColumnElement[bool] | None = None) -> tuple[DegreeCard, ...]:
-    module = Course.__table__
-    modules = select(func.count()).where(module.c.degree_course_id == DegreeCourse.id).scalar_subquery()
+    module, named = Course.__table__, Product.__table__.alias()
+    modules = (
+        select(func.count())
+        .select_from(module.join(named, named.c.id == module.c.id))
+        .where(module.c.degree_course_id == DegreeCourse.id, named.c.status != ProductStatus.OFF_SALE)
+        .scalar_subquery()
+    )
     price = select(func.min(PricePolicy.price_fen)).where(PricePolicy.product_id == DegreeCourse.id).scalar_subquery()
     query = (
         select(

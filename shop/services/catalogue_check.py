@@ -23,7 +23,7 @@ from shop.models import (
     Product,
     Teacher,
 )
-from shop.services.catalogue_format import DEGREE_PERIOD, Catalogue
+from shop.services.catalogue_format import DEGREE_PERIOD, DRAFT, Catalogue
 from shop.services.yaml_records import Faults, Place, Record
 
 
@@ -96,7 +96,10 @@ def check(catalogue: Catalogue, shelf: Shelf, media_origins: Collection[str], fa
     for course in catalogue.courses:
         if (row := _row(shelf.courses, course)) is not None and row.is_module:
             faults.add(course.place, f"{row.name!r} is a module of a degree in the shop and cannot become a course")
+    for course in catalogue.all_courses:
+        _check_draft(course, _row(shelf.courses, course), faults)
     for degree in catalogue.degrees:
+        _check_draft(degree, _row(shelf.degrees, degree), faults)
         _check_plan(degree, _row(shelf.degrees, degree), faults)
     for course in catalogue.all_courses:
         _check_links(course, _row(shelf.courses, course), media_origins, faults)
@@ -151,6 +154,11 @@ def _check_module(degree: Record, module: Record, shelf: Shelf, faults: Faults) 
         faults.add(module.place, f"{row.name!r} is sold as a course in the shop and cannot become a module")
     elif owner is None or row.degree_course_id != owner.id:
         faults.add(module.place, f"{row.name!r} is a module of another degree in the shop")
+
+
+def _check_draft(product: Record, row: Product | None, faults: Faults) -> None:
+    if row is not None and row.published_time is not None and product.get("status") == DRAFT:
+        faults.add(product.place_of("status"), f"{row.name!r} has been published and cannot become a draft any more")
 
 
 def _check_plan(degree: Record, row: DegreeCourse | None, faults: Faults) -> None:

@@ -35,6 +35,7 @@ from shop.services.yaml_records import (
     one_of,
     paragraphs,
     read_files,
+    read_text,
     records,
     text,
     texts,
@@ -49,6 +50,7 @@ LONGEST_TEXT = 20_000
 LONGEST_LESSON = 100_000
 DEGREE_PERIOD = ValidPeriod.TWO_YEARS
 PERIODS = ", ".join(str(int(period)) for period in ValidPeriod)
+DRAFT = "draft"  # as a status: never shown yet
 COURSE_TYPES = {"paid": CourseType.PAID, "vip": CourseType.VIP}
 LINK = {"pattern": r"(?:/(?!/)|https://)[!-~]+", "what": "an address of our own that begins with / or an https:// one"}
 
@@ -61,6 +63,15 @@ def _valid_period(value: Value) -> ValidPeriod:
         return ValidPeriod(days)
     except ValueError:
         raise Wrong(f"must be one of {PERIODS} days, not {days}") from None
+
+
+def _status(value: Value) -> ProductStatus | str:
+    if value.scalar("one word") == DRAFT:
+        return DRAFT
+    try:
+        return ProductStatus(one_of(words_of(ProductStatus))(value))
+    except Wrong as wrong:
+        raise Wrong(str(wrong).replace("coming,", f"coming, {DRAFT},")) from None
 
 
 def _pay_percent(value: Value) -> int:
@@ -125,7 +136,7 @@ COURSE: Keys = {
     "sub_category": Key(text(64), required=True),
     "type": Key(one_of(COURSE_TYPES)),
     "level": Key(one_of(words_of(Level))),
-    "status": Key(one_of(words_of(ProductStatus))),
+    "status": Key(_status),
     "brief": Key(paragraphs(2048), required=True),
     "pub_date": Key(day),
     "period": Key(whole(1, 3650)),
@@ -147,7 +158,7 @@ SCHOLARSHIP: Keys = {
 }
 DEGREE: Keys = {
     "name": Key(text(128), required=True),
-    "status": Key(one_of(words_of(ProductStatus))),
+    "status": Key(_status),
     "brief": Key(paragraphs(2048), required=True),
     "prerequisite": Key(paragraphs(1024)),
     "total_scholarship": Key(whole(0, MOST_BELI)),
@@ -230,8 +241,18 @@ def read_catalogue(path: Path, today: date, faults: Faults) -> Catalogue:
 
     Relative days such as ``today+30`` count from today. Faults are added, never raised.
     """
+    return _checked(read_files(files_of(path), CATALOGUE, today, faults), faults)
+
+
+def read_one_text(name: str, content: bytes, today: date, faults: Faults) -> Catalogue:
+    """What a text that somebody sent says, as ``read_catalogue`` does for a file; faults call it by its name."""
+    record = read_text(name, lambda: content, CATALOGUE, today, faults)
+    return _checked([] if record is None else [record], faults)
+
+
+def _checked(found: list[Record], faults: Faults) -> Catalogue:
     catalogue = Catalogue()
-    for record in read_files(files_of(path), CATALOGUE, today, faults):
+    for record in found:
         for kind in CATALOGUE:
             getattr(catalogue, kind).extend(record.records(kind))
     _check_names(catalogue, faults)

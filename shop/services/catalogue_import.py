@@ -7,16 +7,17 @@ what the files do not mention is left alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from shop.enums import CourseType, ModuleStatus
+from shop.clock import now
+from shop.enums import CourseType, ProductStatus
 from shop.extensions import unit_of_work
 from shop.gateways import page_cache
 from shop.models import (
@@ -30,17 +31,17 @@ from shop.models import (
     CourseSection,
     CourseSubCategory,
     DegreeCourse,
-    EnrolledDegreeCourse,
     Homework,
     OftenAskedQuestion,
     PricePolicy,
     Product,
     Scholarship,
-    StudyRecord,
     Teacher,
 )
+from shop.services import additions
 from shop.services.catalogue_check import Shelf, check, find_shelf
-from shop.services.catalogue_format import Catalogue, read_catalogue
+from shop.services.catalogue_format import DRAFT, Catalogue, read_catalogue
+from shop.services.locks import lock_catalogue
 from shop.services.yaml_records import Faults, FormatError, Place, Record
 
 Row = TypeVar("Row")
@@ -57,10 +58,13 @@ class Tally:
     """What became of every row, by kind; a row that is touched twice counts once, by the stronger outcome."""
 
     outcomes: dict[str, dict[Any, Outcome]] = field(default_factory=dict)
+    paths: dict[Any, tuple[str, ...]] = field(default_factory=dict)  # what each row is called, inside of what
+    changes: dict[Any, dict[str, tuple[Any, Any]]] = field(default_factory=dict)  # of each row: column → (old, new)
 
-    def note(self, kind: str, row: object, outcome: Outcome) -> None:
+    def note(self, kind: str, row: object, outcome: Outcome, changes: Mapping[str, tuple[Any, Any]] = {}) -> None:
         rows = self.outcomes.setdefault(kind, {})
         rows[row] = max(outcome, rows.get(row, Outcome.UNCHANGED))
+        self.changes.setdefault(row, {}).update(changes)
 
     def count(self, kind: str, outcome: Outcome) -> int:
         return list(self.outcomes.get(kind, {}).values()).count(outcome)
@@ -86,14 +90,21 @@ def import_catalogue(path: Path, *, today: date, media_origins: Collection[str] 
     """
     faults = Faults()
     catalogue = read_catalogue(path, today, faults)
-    with unit_of_work() as session, session.no_autoflush:
+    with unit_of_work() as session:
+        tally = write_catalogue(session, catalogue, media_origins, faults)
+    page_cache.forget_all()
+    return tally
+
+
+def write_catalogue(session: Session, catalogue: Catalogue, media_origins: Collection[str], faults: Faults) -> Tally:
+    """The same in the caller's transaction, which tells the page cache. Raises FormatError."""
+    with session.no_autoflush:
+        lock_catalogue(session)
         shelf = find_shelf(session, catalogue)
         check(catalogue, shelf, media_origins, faults)
         if faults.found:
             raise FormatError(faults)
-        tally = _Writer(session, shelf).write(catalogue)
-    page_cache.forget_all()
-    return tally
+        return _Writer(session, shelf).write(catalogue)
 
 
 class _Writer:
@@ -103,6 +114,8 @@ class _Writer:
         self.session = session
         self.shelf = shelf
         self.tally = Tally()
+        self.inside: tuple[str, ...] = ()  # the names of what the present record stands in
+        self.homework: list[Homework] = []  # that is new, or counts again
 
     def write(self, catalogue: Catalogue) -> Tally:
         for record in catalogue.categories:
@@ -134,10 +147,22 @@ class _Writer:
                 self.session.add(row)
             else:
                 siblings.append(row)
-            self.tally.note(kind, row, Outcome.CREATED)
-            return row
-        self.tally.note(kind, row, Outcome.UPDATED if _assign(row, values) else Outcome.UNCHANGED)
+            self.tally.note(kind, row, Outcome.CREATED, {column: (None, value) for column, value in values.items()})
+        else:
+            self._update(kind, row, row, values)
+        self.tally.paths[row] = (*self.inside, called(row))
         return row
+
+    def _update(self, kind: str, row: object, part: object, values: Mapping[str, Any]) -> None:
+        """Give a row, or a part of it that has a table of its own, these values."""
+        changes = _assign(part, values)
+        self.tally.note(kind, row, Outcome.UPDATED if changes else Outcome.UNCHANGED, changes)
+
+    @contextmanager
+    def _within(self, row: object) -> Iterator[None]:
+        outside, self.inside = self.inside, self.tally.paths[row]
+        yield
+        self.inside = outside
 
     def _category(self, record: Record) -> None:
         name = record["name"]
@@ -148,22 +173,25 @@ class _Writer:
         for sub_name, _ in record.get("sub_categories", []):
             row = self.shelf.sub_categories.get((name, sub_name))
             values = {"category": category, "name": sub_name}
-            row = self._put("sub-categories", CourseSubCategory, row, values)
+            with self._within(category):
+                row = self._put("sub-categories", CourseSubCategory, row, values)
             self.shelf.sub_categories[name, sub_name] = row
 
     # ------------------------------------------------------------ products
 
     def _course(self, record: Record, module_values: dict[str, Any]) -> Course:
         """A course; of a degree's module the caller gives type, degree and place in the order."""
-        columns = record.picked("name", "brief", "status", "level", "pub_date", "period", "order", course_type="type")
+        columns = record.picked("name", "brief", "level", "pub_date", "period", "order", course_type="type")
         sub_category = self.shelf.sub_categories[record["category"], record["sub_category"]]
+        row = self.shelf.courses.get(record["name"])
         values = columns | {"sub_category": sub_category} | self._teachers(record) | module_values
-        course = self._put("courses", Course, self.shelf.courses.get(record["name"]), values)
+        course = self._put("courses", Course, row, values | _shown(row, record))
         self.shelf.courses[record["name"]] = course
-        self._detail(course, record)
-        self._product_parts(course, record)
-        for chapter in record.records("chapters"):
-            self._chapter(course, chapter)
+        with self._within(course):
+            self._detail(course, record)
+            self._product_parts(course, record)
+            for chapter in record.records("chapters"):
+                self._chapter(course, chapter)
         return course
 
     def _teachers(self, record: Record) -> dict[str, Any]:
@@ -179,8 +207,8 @@ class _Writer:
         )  # fmt: skip
         if course.detail is None:
             course.detail = CourseDetail(**columns)
-        elif _assign(course.detail, columns):
-            self.tally.note("courses", course, Outcome.UPDATED)
+        else:
+            self._update("courses", course, course.detail, columns)
         outlines = course.detail.outlines
         for order, outline in enumerate(record.records("outline"), 1):
             values = outline.picked("title", "content") | {"order": order}
@@ -199,6 +227,10 @@ class _Writer:
         columns = record.picked("chapter", "name", "summary", "pub_date")
         chapter = _named(course.chapters, "chapter", record)
         chapter = self._put("chapters", CourseChapter, chapter, columns, course.chapters)
+        with self._within(chapter):
+            self._chapter_parts(chapter, record)
+
+    def _chapter_parts(self, chapter: CourseChapter, record: Record) -> None:
         self._release_moved_links(chapter, record)
         for order, section in enumerate(record.records("sections"), 1):
             values = section.picked("name", "content", "video_time", "pub_date", free_trail="free_trial")
@@ -212,7 +244,10 @@ class _Writer:
                 homework_type="type",
             ) | {"order": order}  # fmt: skip
             known = _named(chapter.homework, "title", homework)
-            self._put("homework", Homework, known, values, chapter.homework)
+            did_count = known is not None and known.enabled
+            task = self._put("homework", Homework, known, values, chapter.homework)
+            if not did_count:
+                self.homework.append(task)
 
     def _release_moved_links(self, chapter: CourseChapter, record: Record) -> None:
         """Two lessons may swap their videos, which a unique key would refuse halfway."""
@@ -225,49 +260,40 @@ class _Writer:
 
     def _degree(self, record: Record) -> None:
         columns = record.picked(
-            "name", "brief", "status", "prerequisite", "total_scholarship", "mentor_compensation_bonus", "period"
+            "name", "brief", "prerequisite", "total_scholarship", "mentor_compensation_bonus", "period"
         )
         row = self.shelf.degrees.get(record["name"])
-        degree = self._put("degrees", DegreeCourse, row, columns | self._teachers(record))
+        degree = self._put("degrees", DegreeCourse, row, columns | self._teachers(record) | _shown(row, record))
         self.shelf.degrees[record["name"]] = degree
-        self._product_parts(degree, record)
-        for tier in record.records("scholarships"):
-            tier_row = _named(degree.scholarships, "time_percent", tier)
-            values = tier.picked("time_percent", "value")
-            self._put("scholarships", Scholarship, tier_row, values, degree.scholarships)
-        self.session.flush()
-        modules = list(record.records("modules"))
-        if any(module["name"] not in self.shelf.courses for module in modules):
-            self._hold_sales(degree)
-        for order, module in enumerate(modules, 1):
-            self._module(degree, module, order)
-
-    def _hold_sales(self, degree: DegreeCourse) -> None:
-        """Until the end nobody is enrolled in the degree, so that no student misses a module that comes now."""
-        column = DegreeCourse.__table__.c.id
-        self.session.execute(select(column).where(column == degree.id).with_for_update())
+        with self._within(degree):
+            self._product_parts(degree, record)
+            for tier in record.records("scholarships"):
+                tier_row = _named(degree.scholarships, "time_percent", tier)
+                values = tier.picked("time_percent", "value")
+                self._put("scholarships", Scholarship, tier_row, values, degree.scholarships)
+            self.session.flush()
+            modules = list(record.records("modules"))
+            if any(not _is_published(self.shelf.courses.get(module["name"])) for module in modules):
+                additions.hold_sales(self.session, degree.id)
+            for order, module in enumerate(modules, 1):
+                self._module(degree, module, order)
 
     def _module(self, degree: DegreeCourse, record: Record, order: int) -> None:
-        is_new = record["name"] not in self.shelf.courses
+        was_published = _is_published(self.shelf.courses.get(record["name"]))
         values = {"course_type": CourseType.MODULE, "degree_course_id": degree.id, "order": order}
         module = self._course(record, values)
-        if is_new:
-            self._open_to_students(degree, module)
+        self.session.flush()
+        if module.published_time is not None and not was_published:
+            for row in additions.open_module_to_students(self.session, module):
+                self._added("study records", row, (*self.inside, module.name))
+        for homework in self.homework:
+            for planned in additions.plan_homework(self.session, homework):
+                self._added("course schedules", planned, (*self.inside, module.name, homework.title))
+        self.homework.clear()
 
-    def _open_to_students(self, degree: DegreeCourse, module: Course) -> None:
-        """A module added after a sale comes to every living enrolment, still locked (design 12)."""
-        living = select(EnrolledDegreeCourse.id).where(
-            EnrolledDegreeCourse.degree_course_id == degree.id, EnrolledDegreeCourse.closed_time.is_(None)
-        )
-        for enrolment_id in self.session.scalars(living):
-            record = StudyRecord(
-                enrolled_degree_course_id=enrolment_id, course_module=module, status=ModuleStatus.LOCKED
-            )
-            self._add("study records", record)
-
-    def _add(self, kind: str, row: object) -> None:
-        self.session.add(row)
+    def _added(self, kind: str, row: object, path: tuple[str, ...]) -> None:
         self.tally.note(kind, row, Outcome.CREATED)
+        self.tally.paths[row] = path
 
     def _recommendations(self, record: Record) -> None:
         if "recommend" not in record:
@@ -275,8 +301,9 @@ class _Writer:
         course = self.shelf.courses[record["name"]]
         wanted = [self.shelf.courses[name] for name, _ in record["recommend"]]
         if set(course.recommended) != set(wanted):
+            change = {"recommended": (list(course.recommended), wanted)}
             course.recommended = wanted
-            self.tally.note("courses", course, Outcome.UPDATED)
+            self.tally.note("courses", course, Outcome.UPDATED, change)
 
     # ------------------------------------------------------------ coupons
 
@@ -286,9 +313,12 @@ class _Writer:
         self.session.flush()
         for code, _ in _codes(record):
             if code not in self.shelf.codes:
-                self._add("coupon codes", CouponCode(code=code, coupon_id=coupon.id))
+                row = CouponCode(code=code, coupon_id=coupon.id)
+                self.session.add(row)
+                self._added("coupon codes", row, (coupon.name, code))
             else:
                 self.tally.note("coupon codes", self.shelf.codes[code], Outcome.UNCHANGED)
+                self.tally.paths[self.shelf.codes[code]] = (coupon.name, code)
 
     def _bound_to(self, record: Record) -> Product | None:
         if "course" in record:
@@ -296,12 +326,34 @@ class _Writer:
         return self.shelf.degrees[record["degree"]] if "degree" in record else None
 
 
-def _assign(row: object, values: Mapping[str, Any]) -> bool:
-    """Give the row these values; whether any of them is new."""
-    changed = {column: value for column, value in values.items() if getattr(row, column) != value}
-    for column, value in changed.items():
+def _assign(row: object, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Give the row these values; by column what was there and what is there now, where that differs."""
+    was = {column: getattr(row, column) for column in values}
+    changes = {column: (was[column], value) for column, value in values.items() if was[column] != value}
+    for column, (old, value) in changes.items():
+        changes[column] = (list(old) if isinstance(old, list) else old, value)
         setattr(row, column, value)
-    return bool(changed)
+    return changes
+
+
+def called(row: Any) -> str:
+    """What people call a row: by its natural key."""
+    columns = ("chapter", "name", "title", "question", "valid_period", "time_percent")
+    return str(next(getattr(row, column) for column in columns if hasattr(row, column)))
+
+
+def _is_published(row: Product | None) -> bool:
+    return row is not None and row.published_time is not None
+
+
+def _shown(row: Product | None, record: Record) -> dict[str, Any]:
+    """The status that the file gives. A draft that it puts before people is published by that."""
+    if "status" not in record:
+        return {}
+    if record["status"] == DRAFT:
+        return {"status": ProductStatus.OFF_SALE} | ({"published_time": None} if row is None else {})
+    is_first = row is not None and row.published_time is None and record["status"] is not ProductStatus.OFF_SALE
+    return {"status": record["status"]} | ({"published_time": now()} if is_first else {})
 
 
 def _named(rows: list[Row], column: str, record: Record) -> Row | None:

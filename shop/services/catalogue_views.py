@@ -193,3 +193,4 @@ class CoverData:
     name: str
     category_id: int
     level: Level
+    is_draft: bool

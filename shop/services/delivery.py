@@ -104,7 +104,7 @@ def _enrol_in_degrees(session: Session, account_id: int, lines: Sequence[Any], n
     )
     rows = session.execute(
         select(Course.degree_course_id, Course.id)
-        .where(Course.degree_course_id.in_(degree_ids))
+        .where(Course.degree_course_id.in_(degree_ids), Course.published_time.is_not(None))
         .order_by(Course.order, Course.id)
     )
     for degree_id, module_id in rows:

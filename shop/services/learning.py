@@ -364,7 +364,7 @@ def course(account_id: int, product_id: int, today: date) -> CourseLearning:
     """
     found = db.session.scalars(
         select(Course)
-        .where(Course.id == product_id)
+        .where(Course.id == product_id, Course.published_time.is_not(None))
         .options(selectinload(Course.chapters).selectinload(CourseChapter.sections))
     ).one_or_none()
     if found is None:
@@ -396,7 +396,7 @@ def lesson(account_id: int | None, section_id: int, today: date) -> LessonView:
             .joinedload(CourseChapter.sections)
         )
     ).one_or_none()
-    if section is None:
+    if section is None or section.chapter.course.published_time is None:
         raise NotFound
     found = section.chapter.course
     owned = account_id is not None and may_open(account_id, found, today)

@@ -6,7 +6,7 @@ row locks: there the whole write transaction is the lock (``shop.extensions.unit
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from shop.models import Account, Order
@@ -14,6 +14,18 @@ from shop.models import Account, Order
 _account = Account.__table__.c
 # NO KEY UPDATE: whoever holds an enrolment may write a message to an account whose payer waits for that enrolment.
 _LOCKED = select(_account.balance).where(_account.id == bindparam("id")).with_for_update(key_share=True)
+
+
+CATALOGUE = 20_050  # the number of PostgreSQL's lock that whoever changes the catalogue takes first
+
+
+def lock_catalogue(session: Session) -> None:
+    """Nobody else changes courses, degrees, plans or teachers before this transaction ends; taken before other locks.
+
+    Changes are few, and what one of them is judged by (names, order, what is complete) lies in many rows.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(CATALOGUE)))
 
 
 def lock_account(session: Session, account_id: int) -> int:

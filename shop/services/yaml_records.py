@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,23 +150,32 @@ def read_files(paths: list[Path], keys: Keys, today: date, faults: Faults) -> li
     if len(paths) > MOST_FILES:
         faults.add(Place(str(paths[0].parent), 1), f"a folder may have at most {MOST_FILES} files")
         return []
-    roots = [(path, _compose(path, faults)) for path in paths]
-    values = [Value(root, str(path), today, faults) for path, root in roots if root is not None]
-    return [record for value in values if (record := _record(value, keys)) is not None]
+    read = [read_text(str(path), partial(_content, path), keys, today, faults) for path in paths]
+    return [record for record in read if record is not None]
 
 
-def _compose(path: Path, faults: Faults) -> yaml.Node | None:
-    start = Place(str(path), 1)
+def read_text(name: str, content: Callable[[], bytes], keys: Keys, today: date, faults: Faults) -> Record | None:
+    """The record that a text says, which the faults call by this name; None when it cannot be read."""
+    root = _compose(name, content, faults)
+    return None if root is None else _record(Value(root, name, today, faults), keys)
+
+
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST_FILE:
+        raise Wrong(f"the file is larger than {LARGEST_FILE // 1024 // 1024} MiB")
+    return path.read_bytes()
+
+
+def _compose(name: str, content: Callable[[], bytes], faults: Faults) -> yaml.Node | None:
+    start = Place(name, 1)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise Wrong(f"the file is larger than {LARGEST_FILE // 1024 // 1024} MiB")
-        text = path.read_text(encoding="utf-8")
+        text = content().decode("utf-8")
         _demand_plain_data(text)
         root: yaml.Node | None = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        faults.add(Place(str(path), line), f"this is not plain YAML: {error.problem or error.context}")
+        faults.add(Place(name, line), f"this is not plain YAML: {error.problem or error.context}")
     except UnicodeDecodeError:
         faults.add(start, "the file is not UTF-8 text")
     except OSError as error:

@@ -46,6 +46,7 @@ MENU = (
     Place(lazy_gettext("待认领款项"), "/staff/money", Task.MONEY_READ),
     Place(lazy_gettext("对账"), "/staff/reconciliation", Task.MONEY_READ),
     Place(lazy_gettext("提现管理"), "/staff/withdrawals", Task.WITHDRAWALS),
+    Place(lazy_gettext("课程管理"), "/staff/catalogue", Task.CATALOGUE_READ),
     Place(lazy_gettext("账户管理"), "/staff/accounts", Task.ACCOUNTS),
     Place(lazy_gettext("操作记录"), "/staff/audit-log", Task.AUDIT_LOG_MONEY),
     Place(lazy_gettext("系统"), "/staff/system", Task.AUDIT_FINDINGS),

@@ -21,6 +21,12 @@ def takes_files(view: Callable[P, R]) -> Callable[P, R]:
     return view
 
 
+def takes_texts(view: Callable[P, R]) -> Callable[P, R]:
+    """For the view of a form whose texts are as long as a lesson; other decorators may stand above or below it."""
+    view.takes_texts = True  # type: ignore[attr-defined]
+    return view
+
+
 def init_app(app: Flask) -> None:
     """Bind it before CSRFProtect, which reads the form: by then the limit must be known."""
     settings: Settings = app.extensions["settings"]
@@ -31,3 +37,5 @@ def init_app(app: Flask) -> None:
         view = current_app.view_functions.get(request.endpoint or "")
         if request.method == "POST" and getattr(view, "takes_files", False) and current_user.is_authenticated:
             request.max_content_length = most
+        if request.method == "POST" and getattr(view, "takes_texts", False) and current_user.is_authenticated:
+            request.max_form_memory_size = request.max_content_length

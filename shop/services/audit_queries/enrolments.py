@@ -12,12 +12,14 @@ from shop.models import (
     EnrolledDegreeCourse,
     Order,
     OrderDetail,
+    Product,
     ScoreRecord,
     StudyRecord,
     TransactionRecord,
 )
 from shop.services.audit_queries.check import PAID, Broken, Checks, refunded_lines, repeated
 
+_product = Product.__table__
 _course = Course.__table__  # of a joined row only what is asked about
 
 check = checks = Checks()
@@ -83,15 +85,16 @@ def degree_is_enrolled_once() -> Broken:
     return repeated(row.id, row.account_id, row.degree_course_id, where=row.closed_time.is_(None))
 
 
-@check(EnrolledDegreeCourse, "has a study record for each module of its degree")
+@check(EnrolledDegreeCourse, "has a study record for each published module of its degree")
 def every_module_has_its_study_record() -> Broken:
     row = EnrolledDegreeCourse
     record = and_(StudyRecord.enrolled_degree_course_id == row.id, StudyRecord.course_module_id == _course.c.id)
     return (
         select(row.id)
         .join(_course, _course.c.degree_course_id == row.degree_course_id)
+        .join(_product, _product.c.id == _course.c.id)
         .outerjoin(StudyRecord, record)
-        .where(row.closed_time.is_(None), StudyRecord.id.is_(None))
+        .where(row.closed_time.is_(None), StudyRecord.id.is_(None), _product.c.published_time.is_not(None))
         .distinct()
     )
 

@@ -17,6 +17,7 @@ from shop.models import (
     CouponRecord,
     Order,
     Payment,
+    Product,
     Refund,
     TransactionRecord,
     Trouble,
@@ -101,6 +102,10 @@ def _troubles(q: str) -> Select[*tuple[Any, ...]]:
     return select(Trouble.out_trade_no, Trouble.id).where(asked, Trouble.resolved_time.is_(None))
 
 
+def _products(q: str) -> Select[*tuple[Any, ...]]:
+    return select(Product.name, Product.id).where(Product.name == q)
+
+
 KINDS = (
     Kind(_("订单"), Task.ORDERS_READ, _orders, "/staff/orders/%s"),
     Kind(_("付款"), Task.ORDERS_READ, _attempts, "/staff/orders/%s"),
@@ -110,6 +115,7 @@ KINDS = (
     Kind(_("学员的订单"), Task.ORDERS_READ, _buyers, "/staff/orders?username=%s"),
     Kind(_("提现"), Task.WITHDRAWALS, _withdrawals, "/staff/withdrawals/%s"),
     Kind(_("待认领款项"), Task.MONEY_READ, _troubles, "/staff/money#trouble-%s"),
+    Kind(_("课程"), Task.CATALOGUE_READ, _products, "/staff/catalogue/products/%s"),
     Kind(_("账户"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s"),
 )
 

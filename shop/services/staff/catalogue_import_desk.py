@@ -1,0 +1,167 @@
+"""A file for the catalogue, first looked at, then applied: exactly what was shown, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from sqlalchemy.orm import Session
+
+from shop import clock
+from shop.errors import ShopError
+from shop.extensions import Base, redis, unit_of_work
+from shop.gateways import import_store
+from shop.gateways.import_store import KeptFile
+from shop.models import CouponCode, CourseSchedule, StudyRecord
+from shop.services import audit_log
+from shop.services.audit_log import Actor
+from shop.services.catalogue_format import read_one_text
+from shop.services.catalogue_import import Outcome, Tally, called, write_catalogue
+from shop.services.staff.catalogue_edit import change
+from shop.services.staff.catalogue_kinds import kept
+from shop.services.yaml_records import Faults, FormatError
+
+LARGEST = 4 * 1024 * 1024  # bytes
+MOST_SHOWN = 500  # differences on a page; all of them count
+CONSEQUENCES = (StudyRecord, CourseSchedule, CouponCode)  # rows that follow from others and need no audit row
+
+
+class FileGone(ShopError):
+    text = _("这个文件已经过期，或者您后来又上传了别的文件。请重新上传。")
+
+
+class OtherOutcome(ShopError):
+    """The database has changed since the file was looked at."""
+
+    text = _("您检查这个文件以后，课程数据有了变化，什么都没有导入。下面是现在的差别，请核对后再确认。")
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        super().__init__()
+        self.rehearsal = rehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What would become of one row: its kind, its name inside of what, and what changes of it."""
+
+    kind: str
+    path: tuple[str, ...]
+    outcome: Outcome
+    changes: Sequence[tuple[str, Any, Any]] = ()  # column, old, new, as values without rows behind them
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a file would do. With faults it does nothing; without a difference there is nothing to apply."""
+
+    name: str
+    token: str = ""
+    differences: Sequence[Difference] = ()
+    counts: Sequence[tuple[str, int, int, int]] = ()  # kind; created, updated, unchanged
+    faults: Sequence[str] = field(default_factory=list)
+
+    @property
+    def shown(self) -> Sequence[Difference]:
+        return self.differences[:MOST_SHOWN]
+
+
+def rehearse(name: str, content: bytes, *, account_id: int, media_origins: Collection[str]) -> Rehearsal:
+    """Look at a file without writing anything; what can be applied is kept for half an hour."""
+    today = clock.local_date(clock.now())
+    try:
+        with unit_of_work() as session:
+            tally = _written(session, name, content, today, media_origins)
+            differences, counts = _differences(tally), _counts(tally)
+            session.rollback()
+    except FormatError as error:
+        return Rehearsal(name, faults=error.lines)
+    if not differences:
+        return Rehearsal(name, counts=counts)
+    file = KeptFile(name, content.decode("utf-8"), today, _digest(differences))
+    return Rehearsal(name, import_store.keep(redis(), account_id, file), differences, counts)
+
+
+def apply(token: str, *, actor: Actor, media_origins: Collection[str]) -> Rehearsal:
+    """Write what was shown; what was written. Raises FileGone, OtherOutcome, StaffOnly, FormatError."""
+    assert actor.account_id is not None
+    file = import_store.find(redis(), actor.account_id, token)
+    if file is None:
+        raise FileGone
+    content = file.content.encode()
+    try:
+        with change(actor) as session:
+            tally = _written(session, file.name, content, file.today, media_origins)
+            differences, counts = _differences(tally), _counts(tally)
+            if _digest(differences) != file.digest:
+                raise _Other
+            _record(session, tally, actor, file.name)
+    except (_Other, FormatError) as error:
+        again = rehearse(file.name, content, account_id=actor.account_id, media_origins=media_origins)
+        raise OtherOutcome(again) from error
+    import_store.forget(redis(), actor.account_id)
+    return Rehearsal(file.name, differences=differences, counts=counts)
+
+
+class _Other(Exception):
+    pass
+
+
+def _written(session: Session, name: str, content: bytes, today: date, media_origins: Collection[str]) -> Tally:
+    faults = Faults()
+    catalogue = read_one_text(name, content, today, faults)
+    return write_catalogue(session, catalogue, media_origins, faults)
+
+
+# ---------------------------------------------------------------- told
+
+
+def _differences(tally: Tally) -> list[Difference]:
+    return [
+        Difference(kind, tally.paths[row], outcome, _changes(tally.changes.get(row, {})))
+        for kind, rows in tally.outcomes.items()
+        for row, outcome in rows.items()
+        if outcome is not Outcome.UNCHANGED
+    ]
+
+
+def _changes(changes: dict[str, tuple[Any, Any]]) -> list[tuple[str, Any, Any]]:
+    """Without what is another one each time: the moment of publishing, and the id of a degree that is new as well."""
+    return [
+        (column, _bare(old), _bare(new))
+        for column, (old, new) in changes.items()
+        if column != "degree_course_id" and not isinstance(new, datetime)
+    ]
+
+
+def _bare(value: Any) -> Any:
+    """A value that outlives its transaction: of a row its name."""
+    if isinstance(value, list):
+        return [_bare(item) for item in value]
+    return called(value) if isinstance(value, Base) else value
+
+
+def _counts(tally: Tally) -> list[tuple[str, int, int, int]]:
+    outcomes = (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED)
+    return [(kind, *(tally.count(kind, outcome) for outcome in outcomes)) for kind in tally.outcomes]  # type: ignore[misc]
+
+
+def _digest(differences: Sequence[Difference]) -> str:
+    """Of everything that is shown, and of the whole values."""
+    return hashlib.sha256(repr(differences).encode()).hexdigest()
+
+
+def _record(session: Session, tally: Tally, actor: Actor, name: str) -> None:
+    for rows in tally.outcomes.values():
+        for row, outcome in rows.items():
+            if outcome is Outcome.UNCHANGED or isinstance(row, CONSEQUENCES):
+                continue
+            changes = _changes(tally.changes.get(row, {}))
+            before = kept({column: old for column, old, _new in changes}) if outcome is Outcome.UPDATED else None
+            after = kept({column: new for column, _old, new in changes})
+            audit_log.record(
+                session, actor, f"{row.__tablename__} import", row, before=before, after=after, reason=name[:64]
+            )
