@@ -144,7 +144,9 @@ def _common(product: Product) -> dict[str, Any]:
         {
             "teachers": [teacher.name for teacher in product.teachers],
             "plans": [
-                {"valid_period": int(plan.valid_period), "price": to_yuan(plan.price_fen)} for plan in product.policies
+                {"valid_period": int(plan.valid_period), "price": to_yuan(plan.price_fen)}
+                for plan in product.policies
+                if not (isinstance(product, Course) and product.is_module)
             ],
             "questions": [_columns(row, "question", "answer") for row in product.questions],
         }

@@ -338,7 +338,9 @@ def _assign(row: object, values: Mapping[str, Any]) -> dict[str, tuple[Any, Any]
 
 def called(row: Any) -> str:
     """What people call a row: by its natural key."""
-    columns = ("chapter", "name", "title", "question", "valid_period", "time_percent")
+    if isinstance(row, CourseChapter):
+        return str(row.chapter)
+    columns = ("name", "title", "question", "valid_period", "time_percent")
     return str(next(getattr(row, column) for column in columns if hasattr(row, column)))
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.staff_rights import accounts, desk, money, orders
+from tests.staff_rights import accounts, catalogue, desk, money, orders
 
-AREAS = (accounts, desk, money, orders)
+AREAS = (accounts, catalogue, desk, money, orders)

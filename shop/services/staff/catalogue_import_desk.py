@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from shop import clock
 from shop.errors import ShopError
-from shop.extensions import Base, redis, unit_of_work
+from shop.extensions import redis, unit_of_work
 from shop.gateways import import_store
 from shop.gateways.import_store import KeptFile
 from shop.models import CouponCode, CourseSchedule, StudyRecord
@@ -141,7 +141,7 @@ def _bare(value: Any) -> Any:
     """A value that outlives its transaction: of a row its name."""
     if isinstance(value, list):
         return [_bare(item) for item in value]
-    return called(value) if isinstance(value, Base) else value
+    return called(value) if hasattr(value, "__table__") else value
 
 
 def _counts(tally: Tally) -> list[tuple[str, int, int, int]]:
