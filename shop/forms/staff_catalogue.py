@@ -59,6 +59,7 @@ class IdField(SelectField):
 class IdsField(SelectMultipleField):
     """Any of the rows that ``choices`` names, as check boxes; ``data`` is a sorted list of ids."""
 
+    data: list[Any] | None
     widget = ListWidget(prefix_label=False)
     option_widget = CheckboxInput()
 
@@ -144,9 +145,12 @@ class ModuleForm(CourseBase):
 class SoldChoice(ChoiceField):
     """Courses are sold, or for members; modules are made in their degree."""
 
+    choices: Any
+
     def __init__(self, label: Any, **kwargs: Any) -> None:
         super().__init__(label, CourseType, default=CourseType.PAID, **kwargs)
-        self.choices = [option for option in self.choices or () if option.value != str(int(CourseType.MODULE))]
+        found: list[Any] = self.choices
+        self.choices = [option for option in found if option.value != str(int(CourseType.MODULE))]
 
 
 class CourseForm(CourseBase):

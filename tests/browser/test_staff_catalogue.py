@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from shop.enums import ProductStatus, StaffRole
 from shop.extensions import db
-from shop.models import Course, CourseSection, DegreeCourse, Homework, PricePolicy
+from shop.models import Course, CourseSection, DegreeCourse
 from shop.services import catalogue_export
 from tests.browser.conftest import Judge, Open
 from tests.browser.test_staff import log_in
@@ -70,27 +70,20 @@ def test_the_catalogue_pages_are_good(visitor: Visitor, served: Flask, judge: Ju
     session = db.session
     course = session.scalars(select(Course).where(Course.degree_course_id.is_(None))).first()
     degree = session.scalars(select(DegreeCourse)).first()
-    lesson, homework = session.scalars(select(CourseSection)).first(), session.scalars(select(Homework)).first()
-    plan = session.scalars(select(PricePolicy)).first()
-    assert course and degree and lesson and homework and plan
-    module = degree.modules[0]
-    text = catalogue_export.export([course.id]).replace("slogan:", "slogan: 改过的", 1)
-    ids = (course.id, degree.id, module.id, lesson.id, homework.id, plan.id)
-    text = re.sub(r"slogan: 改过的.*", "slogan: 改过的", text)
+    lesson = session.scalars(select(CourseSection)).first()
+    assert course and degree and lesson
+    text = re.sub(r"slogan: .*", "slogan: 改过的", catalogue_export.export([course.id]))
+    ids = (course.id, degree.id, degree.modules[0].id, lesson.id)
     session.rollback()
     log_in(visitor, StaffRole.OPERATIONS)
     home = "/staff/catalogue"
     pages = {
         "list": home,
-        "course": f"{home}/products/{ids[0]}",
         "degree": f"{home}/products/{ids[1]}",
         "module": f"{home}/products/{ids[2]}",
         "course-form": f"{home}/courses/{ids[0]}",
         "lesson-form": f"{home}/lessons/{ids[3]}",
-        "homework-form": f"{home}/homework/{ids[4]}",
-        "plan-new": f"{home}/plans/new?of={ids[0]}",
         "categories": f"{home}/categories",
-        "teachers": f"{home}/teachers",
         "sale": f"{home}/sale?product={ids[0]}&product={ids[1]}&to={int(ProductStatus.OFF_SALE)}",
         "preview": f"{home}/products/{ids[0]}/preview",
     }

@@ -148,7 +148,10 @@ def _form(part: Part, sent: Any) -> PartForm:
 
 
 def _others(part: Part) -> Sequence[tuple[int, str]]:
-    return [(number, name) for number, name in catalogue_list.courses_alone() if number != part.id]
+    """Every other course, those that are chosen first: the list scrolls."""
+    chosen = part.values.get("recommended", ())
+    others = [course for course in catalogue_list.courses_alone() if course[0] != part.id]
+    return sorted(others, key=lambda course: course[0] not in chosen)
 
 
 def _page(part: Part, form: PartForm, *, refused: str = "", current: Sequence[tuple[str, str]] = ()) -> str:
