@@ -460,13 +460,16 @@ def test_hostile_texts_reach_no_database_or_do_no_harm(clerk: Person, bad: str) 
     for kind, row_id in a_full_degree().items():
         path = f"{HOME}/{kind}/{row_id}"
         fields = sent(clerk, clerk.get(path))
-        for name in (set(fields) & TEXTS) | {"mark", "teachers"}:
-            answer = clerk.post(path, {**fields, name: value})
-            assert answer.status_code in (303, 409, 422, 413), (kind, name)
-            if answer.status_code == 303:
-                page = clerk.get(path)
-                assert "<script>alert" not in page.text and '"<script>' not in page.text
-                fields = sent(clerk, page)
+        texts = dict.fromkeys(set(fields) & TEXTS, value)
+        answer = clerk.post(path, {**fields, **texts})
+        is_plain = (
+            bad in ("<script>", "\ud800") or not texts
+        )  # half a letter comes as a mark of its own; names are taken
+        assert answer.status_code in ((303, 422) if is_plain else (422, 413)), kind
+        if answer.status_code == 303:
+            assert "<script>" not in re.sub(r"<script (src|nonce|defer)", "", clerk.get(path).text)
+            fields = sent(clerk, clerk.get(path))
+        assert clerk.post(path, {**fields, "mark": value}).status_code in (409, 422, 413), kind
 
 
 @pytest.mark.parametrize("bad", HOSTILE[1:], ids=lambda bad: repr(bad[:6]))
