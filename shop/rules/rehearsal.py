@@ -23,7 +23,7 @@ from datetime import date
 from shop.enums import CouponKind, Slip
 from shop.money import to_yuan
 from shop.rules import pricing
-from shop.rules.pricing import Coupon, CouponTerms, Line
+from shop.rules.pricing import Choice, Coupon, CouponTerms, Line, Quote
 
 LARGE_FEN = 100_000_00  # a campaign that may cost more than this is worth a second look
 NEWCOMER = 0  # the record id of the coupon that is tried out: no real record has it
@@ -93,8 +93,13 @@ def rehearse(coupon: Coupon, quantity: int, baskets: Iterable[Basket]) -> Outcom
 
 def effect_on(basket: Basket, coupon: Coupon) -> Effect | None:
     """What one coupon more would have done; none when the basket would have cost the same."""
-    after = _cheapest(basket.lines, (*basket.coupons, coupon))
-    before = _cheapest(basket.lines, basket.coupons)
+    if coupon.product_id is not None and all(line.product_id != coupon.product_id for line in basket.lines):
+        return None
+    choice = pricing.choose(basket.lines, (*basket.coupons, coupon))
+    if coupon.record_id not in choice.record_ids:  # so it is the combination that there was
+        return None
+    after = _priced(basket.lines, (*basket.coupons, coupon), choice)
+    before = _priced(basket.lines, basket.coupons, pricing.choose(basket.lines, basket.coupons))
     if after.after_coupons_fen >= before.after_coupons_fen:
         return None
     freed = tuple(
@@ -105,9 +110,9 @@ def effect_on(basket: Basket, coupon: Coupon) -> Effect | None:
     return Effect(basket.number, basket.owner, before.after_coupons_fen, after.after_coupons_fen, freed)
 
 
-def _cheapest(lines: Sequence[Line], coupons: Sequence[Coupon]) -> pricing.Quote:
+def _priced(lines: Sequence[Line], coupons: Sequence[Coupon], choice: Choice) -> Quote:
     by_id = {coupon.record_id: coupon for coupon in coupons}
-    return pricing.price(lines, by_id, pricing.choose(lines, coupons), beli=0, beli_per_yuan=1)
+    return pricing.price(lines, by_id, choice, beli=0, beli_per_yuan=1)
 
 
 # ---------------------------------------------------------------- other campaigns

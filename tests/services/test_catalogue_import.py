@@ -26,7 +26,7 @@ from shop.models import (
 from shop.services import catalogue_format
 from shop.services.catalogue_import import Outcome, Tally, import_catalogue
 from shop.services.yaml_records import FormatError, Key
-from tests.builders import a_student
+from tests.builders import a_draft, a_student
 from tests.purchases import enrolled_in_degree
 
 TODAY = date(2026, 11, 23)
@@ -379,6 +379,13 @@ def test_a_coupon_that_makes_no_sense_is_refused(
 ) -> None:
     said = faults_of(tmp_path, coupon(terms))
     assert any(fault.startswith(f"school.yaml:{line}: ") and sentence in fault for fault in said)
+
+
+def test_a_draft_of_the_staff_pages_is_not_changed_by_a_file(app: Flask, tmp_path: Path) -> None:
+    """Nor published by one: somebody rehearses and publishes it."""
+    a_draft(name="券")
+    said = faults_of(tmp_path, coupon("type: flat\namount: 5\nopen_date: today\nclose_date: today\nvalid_days: 1"))
+    assert any("is a draft in the shop" in sentence for sentence in said), said
 
 
 def test_a_coupon_of_one_day_is_fine(app: Flask, tmp_path: Path) -> None:
