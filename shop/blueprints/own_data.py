@@ -23,6 +23,7 @@ from shop.services.accounts import normal_username
 from shop.services.data_export import ExportGone
 from shop.services.erasure import NotDeletable
 from shop.services.own_data import Part
+from shop.services.own_data_words import COLUMNS
 from shop.web import login_guard, throttle, zip_files
 from shop.web.errors import note_refusal
 from shop.web.people import address, log_out
@@ -143,7 +144,7 @@ def _as_json(parts: Sequence[Part]) -> Iterator[bytes]:
 
 
 def _column(name: str) -> str:
-    return _(own_data.COLUMNS[name])
+    return _(COLUMNS[name])
 
 
 def _shown(name: str, value: object) -> str:

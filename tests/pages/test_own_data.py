@@ -20,7 +20,8 @@ from shop.extensions import db, settings, unit_of_work
 from shop.models import Account, AuditLog, DataExport, EnrolledDegreeCourse, Mail, Notification, Order, Upload
 from shop.services import attempts, data_export, erasure, orders, payment, refunds, wallet
 from shop.services.audit_log import Actor
-from shop.services.own_data import COLUMNS, SECTIONS
+from shop.services.own_data import SECTIONS
+from shop.services.own_data_words import COLUMNS
 from tests.audit import assert_audit_clean
 from tests.builders import a_clerk, a_course, a_student
 from tests.cashier.parts import Cashier, fetch

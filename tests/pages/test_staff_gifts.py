@@ -55,7 +55,7 @@ def test_beli_are_proposed_found_from_the_desk_and_given_by_somebody_else(app: F
     here = page.request.path
     assert "由另一位同事审核" in page.text and f"{here}/giving" not in page.text
     own = anna.post(f"{here}/giving", {"reason": "给吧"})
-    assert (own.status_code, "另一位同事" in own.text) == (409, True)
+    assert (own.status_code, "同一个人不能既提出又批准" in own.text) == (409, True)
     assert rows(TransactionRecord) == 0
     desk = bert.get("/staff/")
     assert 'href="/staff/gifts?queue=0" data-queue="gifts beli"' in desk.text

@@ -216,19 +216,16 @@ def give(gift_id: int, *, actor: Actor, reason: str) -> None:
     cannot be given: none left, stopped, over, or had already.
     """
     reason = audit_log.checked_reason(reason)
-    try:
-        with unit_of_work() as session:
-            gift = _step(session, gift_id, actor)
-            if not _can_be_given(session.get_one(Account, gift.account_id, populate_existing=True)):
-                raise NoReceiver
-            _decide(session, gift, GiftState.GIVEN, actor, reason)
-            if gift.kind is GiftKind.BELI:
-                _give_beli(session, gift)
-            else:
-                _give_coupon(session, gift)
-            audit_log.record(session, actor, "gift give", gift, after=_what(gift), reason=reason)
-    except IntegrityError as error:  # claimed by the person at this very moment
-        raise ClaimRefused(coupon="", reason=lazy_gettext("对方刚刚领过一张。")) from error
+    with unit_of_work() as session:
+        gift = _step(session, gift_id, actor)
+        if not _can_be_given(session.get_one(Account, gift.account_id, populate_existing=True)):
+            raise NoReceiver
+        _decide(session, gift, GiftState.GIVEN, actor, reason)
+        if gift.kind is GiftKind.BELI:
+            _give_beli(session, gift)
+        else:
+            _give_coupon(session, gift)
+        audit_log.record(session, actor, "gift give", gift, after=_what(gift), reason=reason)
 
 
 def refuse(gift_id: int, *, actor: Actor, reason: str) -> None:
@@ -274,7 +271,12 @@ def _give_beli(session: Session, gift: Gift) -> None:
 
 
 def _give_coupon(session: Session, gift: Gift) -> None:
-    name = coupons.hand_out(session, gift.account_id, gift.coupon_id or 0, clock.now()).coupon.name
+    coupon_id = gift.coupon_id or 0
+    name = session.get_one(Coupon, coupon_id).name
+    try:
+        coupons.hand_out(session, gift.account_id, coupon_id, clock.now())
+    except IntegrityError as error:  # claimed by the person at this very moment
+        raise ClaimRefused(coupon=name, reason=lazy_gettext("对方刚刚领过一张。")) from error
     text = _("商城给您发放了优惠券「%(coupon)s」。")
     messages.tell(session, gift.account_id, MessageType.COUPON, text, {"coupon": name}, link="/account/coupons")
 
