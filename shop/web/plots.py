@@ -16,7 +16,7 @@ TOP, BOTTOM = 6.0, 90.0  # between them lie the bars; the days are written below
 GAP = 0.25  # of the room of a day, when there are few of them
 MOST_BARS = 12  # of a plot of names; the table has all of them
 WIDEST = 8.0  # of a bar, when there are very few days or months
-OVER, UNDER = ("first", "front"), ("under",)  # classes of colours
+ALONE, OVER, UNDER = ("first",), ("back", "front"), ("under",)  # classes of colours
 STEPS = (1, 2, 5)
 
 
@@ -103,7 +103,7 @@ def _day_plot(table: Table) -> DayPlot:
     scale = (BOTTOM - TOP) / (top + bottom)
     zero = TOP + top * scale
     levels = [Mark(_percent(zero - level * scale), _level(abs(level), unit)) for level in range(-bottom, top + 1, step)]
-    series = [*zip(over, OVER, strict=False), *zip(under, UNDER, strict=False)]
+    series = [*zip(over, OVER if len(over) > 1 else ALONE, strict=True), *zip(under, UNDER[: len(under)], strict=True)]
     bars = [bar for place, name in series for bar in _bars_of(table, place, scale, zero, name)]
     titles = [str(_(table.columns[place].title)) for place, _name_of_colour in series]
     return DayPlot(
@@ -210,7 +210,7 @@ def _bar_plot(table: Table) -> BarPlot:
 def _line(table: Table, row: Row, number: int, place: int, most: int) -> Line:
     value, unit = max(_number(row, place), 0), table.columns[place].unit
     label = f"{with_unit(row.cells[place], unit)} · {_name(table, row)}"  # the number first: a long name is cut off
-    bar = Bar(OVER[0], "0%", "0%", _percent(value * 100 / most), "14", label, value)
+    bar = Bar(ALONE[0], "0%", "0%", _percent(value * 100 / most), "14", label, value)
     return Line(bar, number * ROOM + NAME_Y, number * ROOM + BAR_Y, label)
 
 
