@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import abort, request
 
+from shop.forms import Form
 from shop.services.keyset import Cursor
 
 
@@ -19,3 +20,8 @@ def asked_cursor() -> Cursor:
     """The place in ``?after=`` or ``?before=`` at which a long list goes on; the beginning without one."""
     before = request.args.get("before", "")
     return Cursor(before or request.args.get("after", ""), is_back=bool(before))
+
+
+def kept_filters(form: Form) -> dict[str, str]:
+    """The filters in the address, for the links around them; nothing else that somebody put there."""
+    return {field.name: value for field in form if (value := request.args.get(field.name))}

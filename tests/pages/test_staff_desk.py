@@ -54,6 +54,15 @@ def test_every_place_of_the_menu_opens_for_whoever_sees_it(app: Flask) -> None:
             assert person.get(queue.href).status_code in (200, 403), queue.key
 
 
+def test_a_word_in_an_address_that_is_no_filter_is_let_alone(app: Flask) -> None:
+    """Links around a list are made of its filters, not of whatever somebody put into the address."""
+    everything = somebody(app, *StaffRole)
+    for place in MENU:
+        answer = everything.get(f"{place.href}?endpoint=x&_external=1&filename=y")
+        links = re.findall(r'href="([^"]+)"', answer.text)
+        assert (answer.status_code, [link for link in links if "endpoint=x" in link]) == (200, []), place.href
+
+
 def test_money_that_waits_is_on_the_desk_and_one_click_away(app: Flask, alipay: Cashier) -> None:
     finance = somebody(app, StaffRole.FINANCE)
     assert queues(finance.get("/staff/")) == {}

@@ -175,8 +175,10 @@ def test_nobody_marks_an_order_paid(app: Flask, finance: Person) -> None:
     page = finance.get(f"/staff/orders/{number}").text
     actions = set(re.findall(r'<form[^>]*action="(/staff/orders/[^"]+)"', page))
     assert {path.rsplit("/", 1)[1] for path in actions} == {"inquiry", "notes"}
-    for verb in ("payments", "paid", "status", "cancellation", "delivery"):
+    for verb in ("payments", "paid", "status", "cancellation"):
         assert finance.post(f"/staff/orders/{number}/{verb}", {"status": "0"}).status_code in (404, 405)
+    nothing = finance.follow(finance.post(f"/staff/orders/{number}/delivery", {"reason": "so", "status": "0"}))
+    assert "没有要补开通的课程" in nothing.text and 'data-status="1"' in nothing.text
 
 
 @pytest.mark.usefixtures("_audited")

@@ -16,7 +16,7 @@ from shop.rules.staff_rights import Task
 from shop.services.staff import audit_trail
 from shop.services.staff.audit_trail import Wanted
 from shop.web import csv_files
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked_cursor, kept_filters
 from shop.web.staff import may, staff_may
 
 bp = Blueprint("staff_audit_log", __name__, url_prefix="/staff")
@@ -30,9 +30,10 @@ def index() -> Page:
     form = AuditFilter(request.args)
     if not form.validate():
         return render_template("staff/audit_log/index.html", form=form, window=None, kept={}), 422
-    kept = {name: value for name, value in request.args.items() if name not in ("after", "before") and value}
     window = audit_trail.listed(_wanted(form), asked_cursor())
-    return render_template("staff/audit_log/index.html", form=form, window=window, kept=kept, changes=changes)
+    return render_template(
+        "staff/audit_log/index.html", form=form, window=window, kept=kept_filters(form), changes=changes
+    )
 
 
 def _wanted(form: AuditFilter) -> Wanted:

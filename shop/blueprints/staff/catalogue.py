@@ -19,7 +19,7 @@ from shop.services.staff.catalogue_list import Line
 from shop.services.staff.catalogue_sale import Changed
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked_cursor, kept_filters
 from shop.web.staff import staff_actor, staff_may
 
 bp = Blueprint("staff_catalogue", __name__, url_prefix="/staff")
@@ -34,8 +34,7 @@ def index() -> Page:
     if not form.validate():
         return render_template("staff/catalogue/index.html", form=form, window=None, kept={}), 422
     window = catalogue_list.listed(form.wanted(), asked_cursor())
-    kept = {name: value for name, value in request.args.items() if name not in ("after", "before") and value}
-    return render_template("staff/catalogue/index.html", form=form, window=window, kept=kept)
+    return render_template("staff/catalogue/index.html", form=form, window=window, kept=kept_filters(form))
 
 
 def _filter() -> CatalogueFilter:

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from shop import clock
-from shop.blueprints.staff.coupons import COUPON, Page, kept_filters
+from shop.blueprints.staff.coupons import COUPON, Page
 from shop.errors import ClaimRefused, ShopError
 from shop.forms.staff_coupons import CodeFilter, CodesForm, GiveForm, NamesForm, RecordFilter
 from shop.rules.staff_rights import Task
@@ -18,7 +18,7 @@ from shop.services.staff.coupon_codes import NotEnoughLeft, NotRunning
 from shop.services.staff.coupon_gifts import MOST_A_DAY, DayIsFull, Plan, UnknownNames
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked_cursor, kept_filters
 from shop.web.staff import confirmed, staff_actor, staff_may
 
 bp = Blueprint("staff_coupon_people", __name__, url_prefix="/staff")

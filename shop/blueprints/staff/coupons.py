@@ -10,7 +10,6 @@ from werkzeug.wrappers import Response
 
 from shop import clock
 from shop.errors import ShopError
-from shop.forms import Form
 from shop.forms.staff import ReasonForm
 from shop.forms.staff_coupons import CampaignFilter, CampaignForm, ExtendForm, PublishForm, RehearsalForm
 from shop.money import to_yuan
@@ -21,7 +20,7 @@ from shop.services.staff.campaigns import AlreadyChanged, NameTaken, NoSuchProdu
 from shop.services.staff.rehearsal import DEFAULT_ORDERS
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked_cursor, kept_filters
 from shop.web.staff import confirmed, staff_actor, staff_may
 
 bp = Blueprint("staff_coupons", __name__, url_prefix="/staff")
@@ -42,11 +41,6 @@ def index() -> Page:
         return render_template("staff/coupons/index.html", form=form, window=None, kept={}), 422
     window = campaign_list.listed(form.wanted(), asked_cursor())
     return render_template("staff/coupons/index.html", form=form, window=window, kept=kept_filters(form))
-
-
-def kept_filters(form: Form) -> dict[str, str]:
-    """The filters in the address, for the links around them; nothing else that somebody put there."""
-    return {field.name: value for field in form if (value := request.args.get(field.name))}
 
 
 @bp.get("/coupons.csv")

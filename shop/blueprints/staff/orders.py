@@ -25,7 +25,7 @@ from shop.services.staff import order_list, order_mail, order_story
 from shop.services.staff.order_list import Line
 from shop.web import csv_files, throttle
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked_cursor, kept_filters
 from shop.web.staff import confirmed, person_name, staff_actor, staff_may
 
 bp = Blueprint("staff_orders", __name__, url_prefix="/staff")
@@ -44,12 +44,7 @@ def index() -> Page:
     if not form.validate():
         return render_template("staff/orders/index.html", form=form, window=None, kept={}), 422
     window = order_list.listed(form.wanted(), asked_cursor())
-    return render_template("staff/orders/index.html", form=form, window=window, kept=_kept())
-
-
-def _kept() -> dict[str, str]:
-    """The filters in the address, for the links around them."""
-    return {name: value for name, value in request.args.items() if name not in ("after", "before") and value}
+    return render_template("staff/orders/index.html", form=form, window=window, kept=kept_filters(form))
 
 
 @bp.get("/orders.csv")

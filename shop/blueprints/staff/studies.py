@@ -26,7 +26,7 @@ from shop.services.staff.study_story import Person
 from shop.services.study_cases import OwnStudy
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked_cursor, kept_filters
 from shop.web.staff import confirmed, staff_actor, staff_may
 
 bp = Blueprint("staff_studies", __name__, url_prefix="/staff")
@@ -50,9 +50,10 @@ def index() -> Page:
     form = _filter()
     if not form.validate():
         return render_template("staff/studies/index.html", form=form, window=None, kept={}), 422
-    kept = {name: value for name, value in request.args.items() if name not in ("after", "before") and value}
     window = study_list.listed(form.wanted(), asked_cursor())
-    return render_template("staff/studies/index.html", form=form, window=window, kept=kept, now=clock.now())
+    return render_template(
+        "staff/studies/index.html", form=form, window=window, kept=kept_filters(form), now=clock.now()
+    )
 
 
 @bp.get("/studies.csv")
