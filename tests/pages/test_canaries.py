@@ -27,11 +27,12 @@ from shop.web.logs import StderrHandler
 from tests.audit import assert_audit_clean
 from tests.builders import a_student
 from tests.cashier.parts import Cashier
-from tests.degrees import STAFF, a_degree_with_homework
+from tests.degrees import STAFF as SOMEBODY
+from tests.degrees import a_degree_with_homework
 from tests.pages.test_rights import LEAVING, path_of, visit
 from tests.person import Person
 from tests.purchases import enrolled_in_degree
-from tests.rights import RIGHTS, ROLES, without_converters
+from tests.rights import RIGHTS, ROLES, STAFF, without_converters
 from tests.world import (
     APPEAL,
     ASKED_BACK,
@@ -266,13 +267,15 @@ def _go_on(world: World) -> None:
     degree = f"/learning/degrees/{world.places['under way']}/leave"
     assert world.people["A"].post(degree, {"reason": LEAVE}).status_code == 303
     nightly.run(nightly.latest_night())
-    assert registration.read_whole(world.places["under way"], actor=STAFF, reason="导师分配").current_salary == int(
+    assert registration.read_whole(world.places["under way"], actor=SOMEBODY, reason="导师分配").current_salary == int(
         SALARY
     )
 
 
 def _post_everything(world: World) -> None:
     """Refused or not: what a form is answered with is an answer, too. Nobody is logged out by it."""
+    for role in STAFF:  # what they do here needs a fresh log-in, and the pages before may have taken long
+        world.people[role].sign_in(world.names[role])
     for right in RIGHTS:
         if right.method == "POST" and right.rule not in LEAVING:
             for role in ROLES:
