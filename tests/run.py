@@ -52,7 +52,7 @@ def _run(title: str, reports: str, arguments: list[str], database: str | None = 
 
 def _run_in_browser(reports: str) -> int:
     if any(map(shutil.which, BROWSERS)):
-        return _run("browser", reports, ["tests/browser"])
+        return _run("browser", reports, ["tests/browser", *PARALLEL])
     print(f"\n### browser: left out, none of {', '.join(BROWSERS)} is installed", flush=True)
     return 1 if os.environ.get("CI") == "true" else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -68,9 +69,18 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compressed() -> None:
-    """What is sent of the static files, made anew as at each start: a browser takes that and not the files."""
-    compress.main(["--quiet", str(PROJECT / "shop" / "static")])
+def compressed(tmp_path_factory: pytest.TempPathFactory, worker: str) -> None:
+    """What is sent of the static files, made anew as at each start: a browser takes that and not the files.
+
+    The workers share the folder: the first one makes them, the others wait for it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker == "main" else base.parent
+    with open(shared / "static.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "static.done").exists():
+            compress.main(["--quiet", str(PROJECT / "shop" / "static")])
+            (shared / "static.done").touch()
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,9 @@ from tests.world import (
 )
 
 MOST_PAGES = 400  # of one role
+
+# What a page shows does not depend on the database, and everybody visits everything here.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.only_on("sqlite")]
 FORM = "/degrees/enrolments/<enrolment_id>/registration"
 DEGREE = "/learning/degrees/<enrolment_id>"
 REFUND = "/staff/refunds/<out_request_no>"
