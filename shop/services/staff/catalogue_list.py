@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -118,13 +118,7 @@ def listed(wanted: Wanted, cursor: Cursor, size: int = keyset.SIZE) -> Window[Li
 
 def everything(wanted: Wanted) -> Iterator[Line]:
     """The whole list, read batch by batch as it is asked for."""
-    cursor = Cursor()
-    while True:
-        window = listed(wanted, cursor, BATCH)
-        yield from window.rows
-        if not window.after:
-            return
-        cursor = replace(cursor, place=window.after)
+    return keyset.every(lambda cursor: listed(wanted, cursor, BATCH))
 
 
 def _query(wanted: Wanted) -> Select[*tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -97,13 +97,7 @@ def listed(wanted: Wanted, cursor: Cursor, size: int = keyset.SIZE) -> Window[Li
 
 def everything(wanted: Wanted) -> Iterator[Line]:
     """The whole list, read batch by batch as it is asked for: a file of a million rows never sits in memory."""
-    cursor = Cursor()
-    while True:
-        window = listed(wanted, cursor, BATCH)
-        yield from window.rows
-        if not window.after:
-            return
-        cursor = replace(cursor, place=window.after)
+    return keyset.every(lambda cursor: listed(wanted, cursor, BATCH))
 
 
 def _is_by_amount(wanted: Wanted) -> bool:
