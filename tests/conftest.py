@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 import sqlalchemy as sa
@@ -23,6 +24,11 @@ from shop.services import passwords
 from tests.cashier.parts import Cashier, Served
 from tests.person import Client, Person
 from tests.run import postgresql
+
+
+# How long one example takes is the machine's mood, and no claim of a test.
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -825,5 +825,5 @@ def test_a_student_and_a_mentor_are_found_by_name_and_phone(clerk: Person) -> No
     mentor = a_mentor(username="zoro")
     a_studying(a_student(username="nami", mobile=PHONE), mentor=mentor)
     for q in ("nami", PHONE):
-        assert clerk.post("/staff/search", {"q": q}).location == "/staff/studies?username=nami"
-    assert clerk.post("/staff/search", {"q": "zoro"}).location == f"/staff/mentors/{mentor.id}"
+        assert 'href="/staff/studies?username=nami"' in clerk.post("/staff/search", {"q": q}).text
+    assert f'href="/staff/mentors/{mentor.id}"' in clerk.post("/staff/search", {"q": "zoro"}).text

@@ -508,7 +508,7 @@ def test_many_nights_in_one_run_book_what_single_nights_book(
     seen: set[str] = set()
 
     @settings(
-        max_examples=12 if pytestconfig.getoption("--database") == "sqlite" else 4,
+        max_examples=8 if pytestconfig.getoption("--database") == "sqlite" else 4,
         deadline=None,
         database=None,
         derandomize=True,
