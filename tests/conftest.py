@@ -25,7 +25,6 @@ from tests.cashier.parts import Cashier, Served
 from tests.person import Client, Person
 from tests.run import postgresql
 
-
 # How long one example takes is the machine's mood, and no claim of a test.
 hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("suite")
