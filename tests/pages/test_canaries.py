@@ -289,7 +289,7 @@ def test_what_is_personal_stands_where_it_may_and_nowhere_else(world_seen: tuple
     assert missed == {}, "the search does not see what is there"
 
     experience = seen.cells(EXPERIENCE, world)
-    assert {cell for cell in experience if cell[0] not in ("A", "B")} == {("REG", READING)}
+    assert {cell for cell in experience if cell[0] not in ("A", "B")} <= {("REG", READING)}
     assert ("M+", "/mentor/students/<enrolment_id>") in seen.cells(MASKED_PHONE, world)
     assert {role for role, _rule in seen.cells(MASKED_PHONE, world)} == {"M+", "REG"}
 
