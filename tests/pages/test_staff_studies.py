@@ -114,7 +114,9 @@ def rows(model: type, *where: Any) -> int:
 
 
 def queues(person: Person) -> dict[str, int]:
-    found = re.findall(r'data-queue="([^"]+)"><strong class="queue__count">(\d+)<', person.get("/staff/").text)
+    answer = person.get("/staff/")
+    assert answer.status_code == 200
+    found = re.findall(r'data-queue="([^"]+)"><strong class="queue__count">(\d+)<', answer.text)
     return {key: int(count) for key, count in found}
 
 
