@@ -805,7 +805,10 @@ class Trouble(Model):
     """Money that fits nothing: seen at Alipay, believed, and of no order. People decide what becomes of it."""
 
     __tablename__ = "trouble"
-    __table_args__ = (UniqueConstraint("kind", "out_trade_no", "trade_no", "out_request_no"),)
+    __table_args__ = (
+        UniqueConstraint("kind", "out_trade_no", "trade_no", "out_request_no"),
+        Index(None, "resolved_time", "found_time"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[TroubleKind] = mapped_column(EnumNumber(TroubleKind))
@@ -841,6 +844,8 @@ class Refund(Model):
             postgresql_where=text("cause IN (0, 4) AND state IN (0, 1, 2, 4)"),
         ),
         Index(None, "done_time"),
+        Index(None, "requested_time", "id"),
+        Index(None, "state", "requested_time", "id"),
         Index(
             "ix_refund_to_try",
             "next_try_time",
@@ -959,6 +964,7 @@ class Withdrawal(Model):
         CheckConstraint("(state = 1) = (paid_time IS NOT NULL)", name="paid_has_time"),
         CheckConstraint("handler_id <> account_id AND payer_id <> account_id", name="nobody_decides_on_their_own"),
         CheckConstraint("payer_id <> handler_id", name="two_persons"),
+        Index(None, "state", "requested_time", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -981,7 +987,7 @@ class AuditLog(Model):
     """Who changed what, when, from what to what, and why. Rows are added, never changed."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index(None, "subject_table", "subject_id"),)
+    __table_args__ = (Index(None, "subject_table", "subject_id"), Index(None, "actor", "id"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)  # none: a job or a command
@@ -1043,6 +1049,7 @@ class ReconciliationDifference(Model):
             *("reconciliation_id", "kind", "out_trade_no", "trade_no", "out_request_no"),
             name="uq_reconciliation_difference_line",  # PostgreSQL's names end after 63 letters
         ),
+        Index("ix_reconciliation_difference_open", "resolved_time", "is_healed"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Table, bindparam, exists, func, insert, or_, select, upda
 from sqlalchemy.orm import Session
 
 from shop.clock import local_date
-from shop.enums import ProductKind
+from shop.enums import ProductKind, RefundState
 from shop.models import (
     Course,
     DegreeCourse,
@@ -20,6 +20,8 @@ from shop.models import (
     Order,
     OrderDetail,
     Product,
+    Refund,
+    RefundDetail,
     StudyRecord,
 )
 from shop.rules.renewal import next_period
@@ -44,12 +46,16 @@ _IS_OPEN = or_(
     exists().where(_enrolled.order_detail_id == _detail.id),
     exists().where(_enrolled_degree.order_detail_id == _detail.id),
 )
+_IS_REFUNDED = exists().where(
+    RefundDetail.order_detail_id == _detail.id, Refund.id == RefundDetail.refund_id, Refund.state == RefundState.DONE
+)
 _LINES = (
     select(
         *(_detail.id, _detail.product_id, _detail.valid_period, _product.kind, _product.name),
         _LAST_DAY.label("last_day"),
     )
-    .where(_detail.order_id == bindparam("order_id"), _product.id == _detail.product_id, ~_IS_OPEN)
+    .where(_detail.order_id == bindparam("order_id"), _product.id == _detail.product_id)
+    .where(~_IS_OPEN, ~_IS_REFUNDED)
     .order_by(_detail.id)
 )
 
@@ -65,7 +71,10 @@ class Delivered:
 
 
 def deliver(session: Session, order: Order, *, now: datetime) -> list[Delivered]:
-    """Open every line of the order that never was, in the caller's transaction, which holds the account's lock."""
+    """Open every line of the order that never was and was not given back, in the caller's transaction.
+
+    The caller holds the account's lock.
+    """
     places = {"order_id": order.id, "account_id": order.account_id, "today": local_date(now)}
     lines = session.execute(_LINES, places).all()
     courses = [line for line in lines if line.kind is ProductKind.COURSE]

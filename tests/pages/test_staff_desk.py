@@ -26,7 +26,7 @@ from tests.cashier.parts import Cashier
 from tests.degrees import a_mentor
 from tests.person import Person
 from tests.purchases import saved
-from tests.refunding import asked, bought, lines_of
+from tests.refunding import asked, bought, lines_of, refunded
 from tests.statements import counted
 
 PHONE, EMAIL = "13912345678", "zqx.nami@example.com"
@@ -150,6 +150,19 @@ def test_what_was_paid_and_is_not_open_is_opened_once(app: Flask, alipay: Cashie
     opened = db.session.scalars(sa.select(EnrolledCourse.order_detail_id).order_by(EnrolledCourse.order_detail_id))
     assert list(opened) == sorted((lost.id, kept.id))
     assert queues(finance.get("/staff/")) == {}
+    assert_audit_clean()
+
+
+def test_what_was_given_back_is_not_opened_with_the_rest(app: Flask, alipay: Cashier) -> None:
+    finance, student = somebody(app, StaffRole.FINANCE), a_student()
+    number = bought(alipay, student, [a_course(30_000), a_course(20_000)])
+    given_back, kept = (line.id for line in lines_of(number))
+    with unit_of_work() as session:
+        session.query(EnrolledCourse).delete()
+    refunded(alipay, student, number, 0)
+    finance.post(f"/staff/orders/{number}/delivery", {"reason": "数据丢失"})
+    db.session.rollback()
+    assert list(db.session.scalars(sa.select(EnrolledCourse.order_detail_id))) == [kept] != [given_back]
     assert_audit_clean()
 
 

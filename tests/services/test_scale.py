@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -9,12 +10,13 @@ import sqlalchemy as sa
 from flask import Flask
 
 from bench import fill, plans
-from shop.enums import PaymentMethod
+from shop.enums import PaymentMethod, StaffRole
 from shop.extensions import db, redis, unit_of_work
 from shop.gateways.alipay import Notice, Trade
 from shop.gateways.settlement_store import Pick, Settlement
 from shop.models import Account, Course, Payment
 from shop.services import cart, checkout, learning, order_views, payment, settlement
+from shop.services.staff import search
 from tests.builders import a_claimed, a_coupon, a_course, a_student, plan_of, today_in_shanghai
 
 pytestmark = pytest.mark.only_on("postgresql")  # the plans are its own
@@ -86,6 +88,17 @@ def test_others_cost_nothing(shelf: list[Course]) -> None:
     assert {name: len(sent) for name, sent in among_many.items()} == {n: len(sent) for n, sent in among_few.items()}
     for name, sent in among_many.items():
         assert plans.read_whole(db.engine, sent, TABLES) == {}, name
+
+
+def test_the_search_of_staff_finds_by_indexes_alone(shelf: list[Course]) -> None:
+    others(shelf, MANY)
+    with plans.watched(db.engine) as sent:
+        hits = search.find(f"O{fill.FIRST + 7}", frozenset(StaffRole))
+    assert [hit.name for hit in hits] == [f"O{fill.FIRST + 7}"]
+    with db.engine.connect() as connection:
+        for statement, parameters in sent:  # an index that is read from end to end is no better than the table
+            plan = connection.exec_driver_sql(f"EXPLAIN ANALYZE {statement}", parameters)
+            assert not re.search(r"Rows Removed by Filter: [0-9]{3}", "\n".join(row[0] for row in plan)), statement
 
 
 def test_a_statement_without_an_index_is_seen(shelf: list[Course]) -> None:
