@@ -47,8 +47,11 @@ class AccountFilter(Form):
 
 
 class NewAccountForm(Form):
-    username = LineField(_("用户名"), [required()], render_kw={"maxlength": 32, "autocomplete": "off"})
-    kind = ChoiceField(_("账户类型"), NewKind, default=NewKind.STAFF)
+    # ids of their own: the filter above the list has fields of these names, too
+    username = LineField(
+        _("用户名"), [required()], id="new-username", render_kw={"maxlength": 32, "autocomplete": "off"}
+    )
+    kind = ChoiceField(_("账户类型"), NewKind, default=NewKind.STAFF, id="new-kind")
     roles = RolesField(_("角色"))
     reason = reason_field()
 

@@ -6,6 +6,7 @@ from flask import Flask
 
 from shop.web import (
     assets,
+    audit_words,
     context,
     converters,
     errors,
@@ -25,5 +26,6 @@ __all__ = ["flask_config", "init_app"]
 
 def init_app(app: Flask) -> None:
     """Bind all of it. Flask runs after_request functions backwards: the log line, bound first, sees everything."""
-    for part in (logs, metrics, headers, assets, sessions, people, staff, locale, filters, context, converters, errors):
+    words = (locale, filters, audit_words)
+    for part in (logs, metrics, headers, assets, sessions, people, staff, *words, context, converters, errors):
         part.init_app(app)

@@ -15,6 +15,7 @@ from shop.blueprints import order_timeline
 from shop.blueprints.staff.money import said
 from shop.blueprints.staff.refunds import tell_outcome
 from shop.errors import AnotherPerson, NotRefundable, NotYourTurn, OwnCase
+from shop.extensions import settings
 from shop.forms.staff import ReasonForm
 from shop.forms.staff_orders import NoteForm, OrderFilter, RefundForm
 from shop.money import to_yuan
@@ -163,7 +164,7 @@ def refund_page(order_number: str) -> Page:
     form = RefundForm(None)
     chosen = request.args.getlist("detail")
     if not chosen:
-        return _refund_page(order_number, form)
+        return _refund_page(order_number, form, refused=_("请先勾选要退的课程。") if "step" in request.args else "")
     form.detail.data = chosen
     try:
         preview = refund_decisions.preview(order_number, form.detail_ids)
@@ -180,6 +181,7 @@ def _refund_page(order_number: str, form: RefundForm, preview: Preview | None = 
         form=form,
         preview=preview,
         refused=refused,
+        limit_fen=settings().refund_two_persons_fen,
     )
 
 

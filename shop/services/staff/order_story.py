@@ -9,6 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import and_, or_, select
 
 from shop import clock
+from shop.enums import RefundState
 from shop.errors import NotFound, NotYourTurn, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import (
@@ -23,6 +24,7 @@ from shop.models import (
     Refund,
     TransactionRecord,
 )
+from shop.rules.refund_states import OF_LINES
 from shop.rules.staff_rights import Task
 from shop.services import audit_log, clerks, delivery, locks, order_messages, order_views, payment
 from shop.services.audit_log import Actor
@@ -58,8 +60,13 @@ class Story:
     ledger: Sequence[TransactionRecord]
     history: Sequence[AuditLog]
     notes: tuple[Note, ...]
+    refunded_fen: int  # of its lines, gone back already
     is_undelivered: bool  # paid for, and something of it is not open
     messages: Sequence[Notification]  # what the buyer was told about it, the latest first
+
+    @property
+    def net_fen(self) -> int:
+        return self.view.order.actual_amount_fen - self.refunded_fen
 
 
 def whole(order_number: str) -> Story:
@@ -73,8 +80,9 @@ def whole(order_number: str) -> Story:
     if found is None:
         raise NotFound
     order_id, owner_id, username = found
+    view = order_views.view(owner_id, order_number)
     return Story(
-        view=order_views.view(owner_id, order_number),
+        view=view,
         owner_id=owner_id,
         username=username,
         notices=_notices(order_id),
@@ -83,9 +91,14 @@ def whole(order_number: str) -> Story:
         ).all(),
         history=_history(order_id),
         notes=_notes(order_id),
+        refunded_fen=sum(refund.amount_fen for refund in view.refunds if _gave_back(refund)),
         is_undelivered=bool(session.scalars(paid_line_is_delivered().where(OrderDetail.order_id == order_id)).first()),
         messages=order_mail.of_order(order_number, owner_id),
     )
+
+
+def _gave_back(refund: Refund) -> bool:
+    return refund.state is RefundState.DONE and refund.cause in OF_LINES
 
 
 def _notices(order_id: int) -> Sequence[PaymentNotice]:

@@ -1,0 +1,112 @@
+"""What an action of the audit log is called: "price_policy edit" is 价格方案 · 修改. Unknown words stay as they are."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_babel import gettext as _
+
+from shop.wording import mark
+
+SUBJECTS = {
+    "account": mark("账户"),
+    "appeal": mark("申诉"),
+    "audit_run": mark("审计"),
+    "complaint": mark("投诉"),
+    "coupon": mark("优惠券活动"),
+    "coupon_code": mark("优惠码"),
+    "coupon_record": mark("优惠券"),
+    "course": mark("课程"),
+    "course_category": mark("课程大类"),
+    "course_chapter": mark("章节"),
+    "course_outline": mark("课程大纲"),
+    "course_section": mark("课时"),
+    "course_sub_category": mark("课程子类"),
+    "degree_course": mark("学位课"),
+    "degree_registration_form": mark("报名表"),
+    "enrolled_degree_course": mark("学位报名"),
+    "gift": mark("发放"),
+    "homework": mark("作业"),
+    "homework_submission": mark("作业"),
+    "job_run": mark("任务"),
+    "mail": mark("邮件"),
+    "often_asked_question": mark("常见问题"),
+    "order": mark("订单"),
+    "price_policy": mark("价格方案"),
+    "reconciliation": mark("对账"),
+    "reconciliation_difference": mark("对账差异"),
+    "recovery_code": mark("恢复码"),
+    "refund": mark("退款"),
+    "scholarship": mark("奖学金"),
+    "score_rule": mark("奖惩规则"),
+    "second_factor": mark("两步验证"),
+    "study_leave": mark("休学"),
+    "study_record": mark("学位模块"),
+    "teacher": mark("讲师"),
+    "trouble": mark("待认领款项"),
+    "withdrawal": mark("提现"),
+}
+VERBS = {
+    "approve": mark("同意"),
+    "assign": mark("分配导师"),
+    "begin": mark("开始"),
+    "by hand": mark("手工运行"),
+    "change": mark("更改"),
+    "close": mark("结案"),
+    "codes": mark("生成优惠码"),
+    "create": mark("新建"),
+    "decide": mark("裁定"),
+    "delete": mark("删除"),
+    "deliver": mark("补开通"),
+    "disable": mark("停用"),
+    "drop": mark("清除"),
+    "edit": mark("修改"),
+    "enable": mark("恢复"),
+    "end": mark("结束"),
+    "end sessions": mark("结束登录"),
+    "enrol": mark("启用"),
+    "export": mark("导出个人数据"),
+    "extend": mark("延长或加量"),
+    "first approve": mark("第一人同意"),
+    "give": mark("发放"),
+    "give up": mark("放弃"),
+    "grant": mark("提出并批准"),
+    "import": mark("导入"),
+    "inquiry": mark("询问支付宝"),
+    "look": mark("查看个人信息"),
+    "message": mark("再次通知"),
+    "move": mark("调整顺序"),
+    "note": mark("写备注"),
+    "note done": mark("完成备注"),
+    "open": mark("开通"),
+    "pass": mark("人工通过"),
+    "password link": mark("发密码链接"),
+    "pay": mark("打款"),
+    "propose": mark("提出"),
+    "publish": mark("发布"),
+    "read": mark("查看全文"),
+    "refund": mark("原路退回"),
+    "refuse": mark("拒绝"),
+    "remark": mark("改成绩"),
+    "reopen": mark("退回修改"),
+    "resolve": mark("记录处理结果"),
+    "resume": mark("恢复"),
+    "retry": mark("再次发起"),
+    "roles": mark("更改角色"),
+    "run": mark("重新对账"),
+    "sale": mark("上下架"),
+    "send again": mark("再次发送"),
+    "stop": mark("停止"),
+    "take": mark("认领"),
+    "use": mark("使用"),
+    "withdraw": mark("撤回"),
+}
+
+
+def action_words(action: str) -> str:
+    """An action in the reader's language."""
+    subject, _space, verb = action.partition(" ")
+    return f"{_(SUBJECTS[subject]) if subject in SUBJECTS else subject} · {_(VERBS[verb]) if verb in VERBS else verb}"
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.filters["action_words"] = action_words
