@@ -245,6 +245,7 @@ def _with_reason(coupon_id: int, change: Callable[..., None], done: str) -> Page
 
 @bp.post(f"/coupons/{COUPON}/extension")
 @staff_may(Task.COUPONS_EDIT)
+@confirmed
 def extend(coupon_id: int) -> Page:
     form = ExtendForm()
     if not form.validate():
