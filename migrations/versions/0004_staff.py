@@ -204,6 +204,7 @@ def upgrade() -> None:
         batch_op.alter_column('created_time', existing_type=sa.DateTime(timezone=True), nullable=False)
     with op.batch_alter_table('coupon_record', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_coupon_record_coupon_id_id'), ['coupon_id', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_coupon_record_coupon_id_status'), ['coupon_id', 'status'], unique=False)
 
     op.execute(FIRST_ADMINS)
     _seal_audit_log()
@@ -212,6 +213,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     _unseal_audit_log()
     with op.batch_alter_table('coupon_record', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_coupon_record_coupon_id_status'))
         batch_op.drop_index(batch_op.f('ix_coupon_record_coupon_id_id'))
     with op.batch_alter_table('coupon_code', schema=None) as batch_op:
         batch_op.drop_column('created_time')
