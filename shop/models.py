@@ -585,6 +585,7 @@ class CouponRecord(Model):
         CheckConstraint("valid_until >= valid_from", name="use_window"),
         Index(None, "account_id", "status"),
         Index(None, "coupon_id", "id"),  # the records of a campaign, the latest first
+        Index(None, "coupon_id", "status"),  # how many of a campaign are used
         Index(
             "ix_coupon_record_unused",
             "valid_until",

@@ -212,6 +212,7 @@ def upgrade() -> None:
         batch_op.alter_column('created_time', existing_type=sa.DateTime(timezone=True), nullable=False)
     with op.batch_alter_table('coupon_record', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_coupon_record_coupon_id_id'), ['coupon_id', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_coupon_record_coupon_id_status'), ['coupon_id', 'status'], unique=False)
 
     for table, columns in LISTED_BY:
         with op.batch_alter_table(table, schema=None) as batch_op:
@@ -232,6 +233,7 @@ def downgrade() -> None:
             batch_op.drop_index(batch_op.f('ix_' + '_'.join((table, *columns))))
 
     with op.batch_alter_table('coupon_record', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_coupon_record_coupon_id_status'))
         batch_op.drop_index(batch_op.f('ix_coupon_record_coupon_id_id'))
     with op.batch_alter_table('coupon_code', schema=None) as batch_op:
         batch_op.drop_column('created_time')

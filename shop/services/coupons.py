@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, Select, and_, case, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, case, func, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -130,7 +130,7 @@ def claim(account_id: int, coupon_id: int, now: datetime) -> str:
     in_window = and_(Coupon.is_public, Coupon.open_date <= today, today <= Coupon.close_date)
     try:
         with unit_of_work() as session:
-            coupon = _count_one(session, coupon_id, in_window)
+            coupon = _count_one(session, coupon_id, in_window, _is_left())
             if coupon is None:
                 raise _why_refused(session, account_id, coupon_id, today)
             _give(session, coupon, account_id, now)
@@ -187,7 +187,7 @@ def hand_out(session: Session, account_id: int, coupon_id: int, now: datetime) -
 
     Raises NotFound and ClaimRefused; IntegrityError when the account gets one at the same moment.
     """
-    coupon = _count_one(session, coupon_id)
+    coupon = _count_one(session, coupon_id, _is_left())
     if coupon is None or _has(session, account_id, coupon_id):
         raise _why_not_granted(session, account_id, coupon_id)
     return _give(session, coupon, account_id, now)
@@ -232,6 +232,17 @@ def _count_one(session: Session, coupon_id: int, *also: ColumnElement[bool]) -> 
         .values(claimed=Coupon.claimed + 1)
         .returning(Coupon)
     )
+
+
+def _is_left() -> ColumnElement[bool]:
+    """For whoever brings no code: each code in somebody's hands is a coupon that was promised."""
+    return Coupon.claimed + open_codes() < Coupon.quantity
+
+
+def open_codes() -> ScalarSelect[int]:
+    """How many codes of the coupon of the statement around it nobody has used yet."""
+    unused = (CouponCode.coupon_id == Coupon.id, CouponCode.record_id.is_(None))
+    return select(func.count()).select_from(CouponCode).where(*unused).correlate(Coupon).scalar_subquery()
 
 
 def _give(session: Session, coupon: Coupon, account_id: int, now: datetime) -> CouponRecord:
@@ -319,14 +330,15 @@ def centre(account_id: int | None, now: datetime) -> tuple[CentreCoupon, ...]:
     today = clock.local_date(now)
     own = and_(CouponRecord.coupon_id == Coupon.id, CouponRecord.account_id == account_id)
     rows = db.session.execute(
-        _tickets(CouponRecord.id)
+        _tickets(CouponRecord.id, Coupon.quantity - Coupon.claimed - open_codes())
         .outerjoin(CouponRecord, own)
         .where(Coupon.is_public, Coupon.enabled, Coupon.close_date >= today)
         .order_by(Coupon.close_date, Coupon.id)
         .limit(MOST_SHOWN)
     )
     found = [
-        _in_centre(coupon, _ticket(coupon, name, kind), record_id, today) for coupon, name, kind, record_id in rows
+        _in_centre(coupon, _ticket(coupon, name, kind), record_id, max(0, left), today)
+        for coupon, name, kind, record_id, left in rows
     ]
     order = list(ClaimState)
     return tuple(sorted(found, key=lambda coupon: order.index(coupon.state)))
@@ -433,11 +445,11 @@ def _ticket(coupon: Coupon, product_name: str | None, product_kind: ProductKind 
     )
 
 
-def _in_centre(coupon: Coupon, ticket: Ticket, record_id: int | None, today: date) -> CentreCoupon:
+def _in_centre(coupon: Coupon, ticket: Ticket, record_id: int | None, left: int, today: date) -> CentreCoupon:
     return CentreCoupon(
         ticket=ticket,
-        state=_claim_state(coupon, record_id, today),
-        left=coupon.quantity - coupon.claimed,
+        state=_claim_state(coupon, record_id, left, today),
+        left=left,
         opens=clock.start_of_day(coupon.open_date),
         closes=clock.end_of_day(coupon.close_date),
         use_from=clock.start_of_day(coupon.valid_begin_date) if coupon.valid_begin_date else None,
@@ -446,9 +458,9 @@ def _in_centre(coupon: Coupon, ticket: Ticket, record_id: int | None, today: dat
     )
 
 
-def _claim_state(coupon: Coupon, record_id: int | None, today: date) -> ClaimState:
+def _claim_state(coupon: Coupon, record_id: int | None, left: int, today: date) -> ClaimState:
     if record_id is not None:
         return ClaimState.CLAIMED
     if coupon.open_date > today:
         return ClaimState.LATER
-    return ClaimState.CLAIMABLE if coupon.claimed < coupon.quantity else ClaimState.NONE_LEFT
+    return ClaimState.CLAIMABLE if left else ClaimState.NONE_LEFT

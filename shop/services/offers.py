@@ -17,7 +17,7 @@ from shop.enums import ProductKind
 from shop.extensions import db
 from shop.models import Coupon, CouponRecord, Product
 from shop.rules import pricing
-from shop.services.coupons import Ticket
+from shop.services.coupons import Ticket, open_codes
 
 MOST_SHOWN = 12
 
@@ -39,7 +39,7 @@ class Offer:
 
 def claimable(today: date, most: int = MOST_SHOWN) -> tuple[Offer, ...]:
     """The coupons to claim today, those that close first in front."""
-    return tuple(_offer(coupon, name, kind) for coupon, name, kind in _rows(today, most))
+    return tuple(_offer(*row) for row in _rows(today, most))
 
 
 def for_product(product_id: int, plans: Mapping[str, int], today: date) -> tuple[Offer, ...]:
@@ -49,7 +49,7 @@ def for_product(product_id: int, plans: Mapping[str, int], today: date) -> tuple
     """
     fits = or_(Coupon.product_id == product_id, Coupon.product_id.is_(None))
     by_price = sorted(plans.items(), key=lambda plan: plan[1])
-    found = [_offer(coupon, name, kind) for coupon, name, kind in _rows(today, MOST_SHOWN, fits)]
+    found = [_offer(*row) for row in _rows(today, MOST_SHOWN, fits)]
     offers = [_with_effect(offer, by_price, today) for offer in found]
     return tuple(sorted(offers, key=lambda offer: (-offer.saves_fen, offer.missing_fen)))
 
@@ -70,8 +70,9 @@ def claimed_of(account_id: int, coupon_ids: Iterable[int]) -> frozenset[int]:
 
 def _rows(today: date, most: int, *conditions: ColumnElement[bool]) -> list[Any]:
     product = Product.__table__
+    left = Coupon.quantity - Coupon.claimed - open_codes()
     query = (
-        select(Coupon, product.c.name, product.c.kind)
+        select(Coupon, product.c.name, product.c.kind, left)
         .select_from(Coupon)
         .outerjoin(product, product.c.id == Coupon.product_id)
         .where(
@@ -79,7 +80,7 @@ def _rows(today: date, most: int, *conditions: ColumnElement[bool]) -> list[Any]
             Coupon.enabled,
             Coupon.open_date <= today,
             Coupon.close_date >= today,
-            Coupon.claimed < Coupon.quantity,
+            left > 0,
             *conditions,
         )
         # A product's own coupons are never crowded out by the shop's.
@@ -89,7 +90,7 @@ def _rows(today: date, most: int, *conditions: ColumnElement[bool]) -> list[Any]
     return list(db.session.execute(query))
 
 
-def _offer(coupon: Coupon, name: str | None, kind: ProductKind | None) -> Offer:
+def _offer(coupon: Coupon, name: str | None, kind: ProductKind | None, left: int) -> Offer:
     return Offer(
         ticket=Ticket(
             coupon_id=coupon.id,
@@ -102,7 +103,7 @@ def _offer(coupon: Coupon, name: str | None, kind: ProductKind | None) -> Offer:
             product_name=name,
             product_kind=kind,
         ),
-        left=coupon.quantity - coupon.claimed,
+        left=left,
         closes=coupon.close_date,
         use_from=coupon.valid_begin_date,
         use_until=coupon.valid_end_date,

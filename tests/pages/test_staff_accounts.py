@@ -14,11 +14,11 @@ from werkzeug.test import TestResponse
 from shop import clock
 from shop.enums import StaffRole
 from shop.extensions import db, unit_of_work
-from shop.models import Account, AuditLog, RecoveryCode, SecondFactor, StaffMember
+from shop.models import Account, AuditLog, Coupon, RecoveryCode, SecondFactor, StaffMember
 from shop.services import second_factor
 from shop.services.audit_log import Actor
 from shop.services.staff import accounts
-from tests.builders import a_clerk, a_student
+from tests.builders import a_clerk, a_coupon, a_course, a_student, plan_of
 from tests.person import PASSWORD, Person
 
 HOSTILE = ("", "\x00", "\ud800", "x" * 10_000, "９" * 6, "NaN", "9" * 30, "<script>alert(1)</script>", "' OR 1=1 --")
@@ -184,6 +184,29 @@ def test_what_moves_rights_or_money_asks_again_after_ten_minutes(app: Flask, ins
     assert (answer.status_code, answer.location) == (303, page)
     assert person.post(f"{page}/roles", form).status_code == 303
     assert roles_of(other.id) == [StaffRole.REGISTRY]
+
+
+def test_prices_campaigns_files_and_jobs_ask_again_too_and_what_moves_no_money_does_not(
+    app: Flask, instance: Path
+) -> None:
+    coupon, course = a_coupon(quantity=10), a_course(10_000)
+    plan = plan_of(course)
+    more = {"quantity": "10000000", "close_date": coupon.close_date.isoformat(), "reason": "so"}
+    weighty = (
+        (f"/staff/coupons/{coupon.id}/extension", more),
+        (f"/staff/catalogue/plans/new?of={course.id}", {}),
+        (f"/staff/catalogue/plans/{plan.id}", {}),
+        ("/staff/catalogue/import/application", {}),
+        ("/staff/system/jobs/remind_of_courses/runs", {}),
+    )
+    person = Person(app).sign_in(a_clerk(StaffRole.ADMIN, StaffRole.OPERATIONS).username)
+    move_clock(instance, 601)
+    for path, form in weighty:
+        answer = person.post(path, form)
+        assert (answer.status_code, answer.location) == (303, "/staff/confirm?next=/staff/"), path
+    assert person.post(f"/staff/catalogue/courses/{course.id}", {}).status_code == 422
+    db.session.rollback()
+    assert db.session.get_one(Coupon, coupon.id, populate_existing=True).quantity == 10
 
 
 def test_staff_sessions_end_after_half_an_hour_without_a_visit(app: Flask, instance: Path) -> None:

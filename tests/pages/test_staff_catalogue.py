@@ -16,6 +16,7 @@ from shop.enums import CourseType, ProductStatus, SectionType, StaffRole, ValidP
 from shop.extensions import db
 from shop.models import (
     AuditLog,
+    Coupon,
     Course,
     CourseCategory,
     CourseChapter,
@@ -490,6 +491,18 @@ def test_hostile_addresses_filters_and_choices_are_refused(clerk: Person, bad: s
     answer = clerk.post(f"{HOME}/import/application", {"token": value})
     assert answer.status_code in (409, 422)
     assert fresh(course).status is ProductStatus.ON_SALE
+
+
+def test_the_page_says_that_a_campaign_in_a_file_becomes_a_draft(clerk: Person) -> None:
+    text = (
+        b"coupons:\n  - {name: all, type: flat, amount: 5, quantity: 9, "
+        b"open_date: today, close_date: today, valid_days: 1}"
+    )
+    page = clerk.post(f"{HOME}/import", {"file": (io.BytesIO(text), "coupons.yaml")})
+    assert (page.status_code, "其中 1 个优惠券活动只成为草稿" in page.text) == (200, True)
+    assert clerk.post(f"{HOME}/import/application", clerk.form(page, "apply")).status_code == 303
+    db.session.rollback()
+    assert db.session.scalars(select(Coupon.published_time)).all() == [None]
 
 
 def test_a_part_is_made_where_it_belongs_only(clerk: Person) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from werkzeug.test import TestResponse
 
 from shop import clock
@@ -135,6 +135,17 @@ def test_the_list_of_codes_asks_the_same_for_few_and_for_many(operations: Person
     with counted() as many:
         assert len(on_page(operations.get(f"/staff/coupons/{coupon.id}/codes"))) == 42
     assert len(many) == len(few)
+
+
+def test_what_people_hold_is_counted_by_an_index_and_not_for_a_heading(operations: Person) -> None:
+    coupon = a_coupon()
+    for page in ("codes", "gifts"):
+        with counted() as sent:
+            answer = operations.get(f"/staff/coupons/{coupon.id}/{page}")
+        assert (answer.status_code, coupon.name in answer.text) == (200, True)
+        assert not [statement for statement in sent if "order_detail" in statement], page
+    keys = [index["column_names"] for index in inspect(db.engine).get_indexes("coupon_record")]
+    assert ["coupon_id", "status"] in keys
 
 
 # ---------------------------------------------------------------- gifts

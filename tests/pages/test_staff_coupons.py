@@ -211,8 +211,10 @@ def test_what_is_published_keeps_its_terms_and_a_draft_may_be_deleted(operations
     assert operations.get(f"/staff/coupons/{running.id}/edit").status_code == 303
     assert operations.post(f"/staff/coupons/{running.id}", terms()).status_code == 409
     assert operations.post(f"/staff/coupons/{running.id}/delete").status_code == 409
-    again = {"seal": "x", "reason": "so"}
-    assert operations.post(f"/staff/coupons/{running.id}/publication", again).status_code == 409
+    for again in ({}, {"seal": "x", "reason": "so"}, {"seal": "x", "reason": "x" * 10_000}):
+        answer = operations.post(f"/staff/coupons/{running.id}/publication", again)
+        assert (answer.status_code, answer.location) == (303, f"/staff/coupons/{running.id}")
+        assert "活动已经发布" in operations.follow(answer).text
     assert the_coupon(running.id).name == running.name
     assert operations.post(f"/staff/coupons/{draft.id}/delete").status_code == 303
     assert operations.get(f"/staff/coupons/{draft.id}").status_code == 404

@@ -14,7 +14,7 @@ from shop.enums import CouponStatus
 from shop.errors import ClaimRefused, CodeRefused, NotFound
 from shop.extensions import db
 from shop.models import Coupon, CouponCode, CouponRecord
-from shop.services import coupons
+from shop.services import coupons, offers
 from shop.services.coupons import ClaimState, WalletState
 from tests.builders import a_coupon, a_course, a_student, today_in_shanghai
 from tests.purchases import a_paid_line, saved
@@ -221,6 +221,24 @@ def test_codes_count_against_the_quantity(app: Flask) -> None:
     with pytest.raises(CodeRefused):
         coupons.claim_by_code(a_student().id, "SECOND", clock.now())
     assert (claimed(coupon), len(records(coupon))) == (1, 1)
+
+
+def test_a_code_in_hand_is_a_coupon_that_nobody_else_gets(app: Flask) -> None:
+    coupon, now = a_coupon(quantity=3), clock.now()
+    a_code(coupon, "FIRST")
+    a_code(coupon, "SECOND")
+    reader = a_student().id
+    assert [(seen.state, seen.left) for seen in coupons.centre(reader, now)] == [(ClaimState.CLAIMABLE, 1)]
+    assert [offer.left for offer in offers.claimable(today_in_shanghai())] == [1]
+    claim(a_student().id, coupon)
+    assert [(seen.state, seen.left) for seen in coupons.centre(reader, now)] == [(ClaimState.NONE_LEFT, 0)]
+    assert offers.claimable(today_in_shanghai()) == ()
+    assert "已经被领完" in refusal(reader, coupon)
+    with pytest.raises(ClaimRefused):
+        coupons.grant(reader, coupon.id, now)
+    for code in ("FIRST", "SECOND"):
+        coupons.claim_by_code(a_student().id, code, now)
+    assert claimed(coupon) == 3
 
 
 # ---------------------------------------------------------------- by hand

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from shop.enums import CourseType, ModuleStatus, ProductStatus, SectionType, Sta
 from shop.extensions import db
 from shop.models import (
     AuditLog,
+    Coupon,
+    CouponCode,
     Course,
     CourseSchedule,
     DegreeCourse,
@@ -257,6 +260,54 @@ def test_faults_are_told_with_their_lines_and_nothing_is_kept(actor: Actor) -> N
         found = rehearsed(actor, content)
         assert any(fault.startswith(said) for fault in found.faults), (said, found.faults)
         assert found.token == ""
+
+
+CAMPAIGN = b"""\
+coupons:
+  - name: giveaway
+    type: percent
+    pay_percent: 1
+    quantity: 1000000
+    open_date: today
+    close_date: today
+    valid_days: 9
+    enabled: true
+"""
+
+
+def test_a_campaign_in_a_file_becomes_a_draft(actor: Actor) -> None:
+    shown = rehearsed(actor, CAMPAIGN)
+    assert (shown.drafts, rows(Coupon)) == (1, [])
+    applied(actor, shown.token)
+    (coupon,) = rows(Coupon)
+    assert (coupon.enabled, coupon.published_time, coupon.off_percent) == (False, None, 1)
+    (trail,) = rows(AuditLog, AuditLog.action == "coupon import")
+    assert trail.after["enabled"] is False
+    again = rehearsed(actor, CAMPAIGN)
+    assert again.faults == ["school.yaml:2: 'giveaway' is a draft in the shop: publish or delete it there first"]
+    coded = CAMPAIGN.replace(b"giveaway", b"other") + b"    codes: [ALPHA1]\n"
+    assert rehearsed(actor, coded).faults == ["school.yaml:10: the codes of 'other' are made on its page while it runs"]
+
+
+def test_a_campaign_that_is_published_is_not_changed_by_a_file(actor: Actor, tmp_path: Path) -> None:
+    (tmp_path / "coupons.yaml").write_bytes(CAMPAIGN)
+    import_catalogue(tmp_path, today=clock.local_date(clock.now()))  # the command publishes
+    (coupon,) = rows(Coupon)
+    assert coupon.enabled and coupon.published_time is not None
+    same = rehearsed(actor, CAMPAIGN)
+    assert (same.differences, same.faults) == ((), [])
+    page = f"/staff/coupons/{coupon.id}"
+    for content, said in (
+        (CAMPAIGN.replace(b"1000000", b"2000000"), f":2: 'giveaway' is published: change it on its page, {page}"),
+        (CAMPAIGN.replace(b"true", b"false"), f":2: 'giveaway' is published: change it on its page, {page}"),
+        (
+            CAMPAIGN + b"    codes: [ALPHA1]\n",
+            f":10: the codes of 'giveaway' are made on its page, {page}/codes, while",
+        ),
+    ):
+        found = rehearsed(actor, content)
+        assert (len(found.faults), found.token) == (1, "") and found.faults[0].startswith(f"school.yaml{said}"), found
+    assert rows(CouponCode) == [] and rows(Coupon)[0].quantity == 1_000_000
 
 
 def test_what_is_exported_comes_back_unchanged(actor: Actor) -> None:

@@ -12,7 +12,7 @@ from shop.rules.staff_rights import Task
 from shop.services.staff import catalogue_import_desk, catalogue_words
 from shop.services.staff.catalogue_import_desk import FileGone, OtherOutcome, Rehearsal
 from shop.web.errors import note_refusal
-from shop.web.staff import staff_actor, staff_may
+from shop.web.staff import confirmed, staff_actor, staff_may
 from shop.web.upload_limit import takes_files
 
 bp = Blueprint("staff_catalogue_import", __name__, url_prefix="/staff/catalogue")
@@ -45,6 +45,7 @@ def rehearse() -> Page:
 
 @bp.post("/import/application")
 @staff_may(Task.CATALOGUE_EDIT)
+@confirmed
 def apply() -> Page:
     form = ApplyForm()
     if not form.validate():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -19,7 +20,7 @@ from shop.services.staff.catalogue_kinds import KINDS, Kind, Values, mark_of
 from shop.services.staff.catalogue_part import Part
 from shop.services.staff.catalogue_state import Incomplete
 from shop.web.errors import note_refusal
-from shop.web.staff import staff_actor, staff_may
+from shop.web.staff import confirmed, staff_actor, staff_may
 from shop.web.upload_limit import takes_texts
 
 bp = Blueprint("staff_parts", __name__, url_prefix="/staff/catalogue")
@@ -28,6 +29,17 @@ KIND = f"<any({', '.join(repr(key) for key in KINDS)}):kind>"
 ITEM = "<int(min=1, max=2147483647):item_id>"
 
 Page = str | Response | tuple[str, int]
+
+
+def _confirmed_price(view: Callable[..., Page]) -> Callable[..., Page]:
+    """``confirmed`` for plans alone: of all the parts they are prices."""
+    fresh = confirmed(view)
+
+    @wraps(view)
+    def guarded(kind: str, **item: int) -> Page:
+        return (fresh if kind == "plans" else view)(kind, **item)
+
+    return guarded
 
 
 # ---------------------------------------------------------------- categories and teachers, which belong to no product
@@ -57,6 +69,7 @@ def new(kind: str) -> Page:
 
 @bp.post(f"/{KIND}/new")
 @staff_may(Task.CATALOGUE_EDIT)
+@_confirmed_price
 @takes_texts
 def create(kind: str) -> Page:
     part = _place(KINDS[kind])
@@ -82,6 +95,7 @@ def page(kind: str, item_id: int) -> Page:
 
 @bp.post(f"/{KIND}/{ITEM}")
 @staff_may(Task.CATALOGUE_EDIT)
+@_confirmed_price
 @takes_texts
 def save(kind: str, item_id: int) -> Page:
     part = catalogue_part.find(KINDS[kind], item_id)

@@ -40,7 +40,8 @@ def _codes(coupon_id: int, form: CodeFilter, new: CodesForm, refused: str = "") 
     window = None if form.errors else coupon_codes.listed(coupon_id, form.wanted(), asked_cursor())
     return render_template(
         "staff/coupons/codes.html",
-        sheet=campaign_list.sheet(coupon_id),
+        campaign=campaign_list.heading(coupon_id),
+        open_codes=coupon_codes.open_count(coupon_id),
         form=form,
         window=window,
         kept=kept_filters(form),
@@ -138,7 +139,7 @@ def _not_given(coupon_id: int, form: GiveForm, error: ShopError) -> Page:
 def _gifts(coupon_id: int, form: GiveForm, plan: Plan | None = None, refused: str = "") -> str:
     return render_template(
         "staff/coupons/gifts.html",
-        sheet=campaign_list.sheet(coupon_id),
+        campaign=campaign_list.heading(coupon_id),
         form=form,
         plan=plan,
         most=MOST_A_DAY,

@@ -165,7 +165,10 @@ def publication(coupon_id: int) -> Page:
 def publish(coupon_id: int) -> Page:
     form = PublishForm()
     coupon, _name = campaign_list.found(coupon_id)
-    if coupon.published_time is None and not form.validate():
+    if coupon.published_time is not None:
+        flash(campaigns.AlreadyPublished().message, "warning")
+        return _back(coupon_id)
+    if not form.validate():
         return _publication(coupon_id, RehearsalForm(None), form), 422
     try:
         name = campaigns.publish(coupon_id, form.seal.data, actor=staff_actor(), reason=form.reason.data)
@@ -242,6 +245,7 @@ def _with_reason(coupon_id: int, change: Callable[..., None], done: str) -> Page
 
 @bp.post(f"/coupons/{COUPON}/extension")
 @staff_may(Task.COUPONS_EDIT)
+@confirmed
 def extend(coupon_id: int) -> Page:
     form = ExtendForm()
     if not form.validate():

@@ -13,7 +13,7 @@ from shop import clock
 from shop.forms.staff import ReasonForm
 from shop.rules.staff_rights import Task
 from shop.services.staff import system
-from shop.web.staff import may, staff_actor, staff_may
+from shop.web.staff import confirmed, may, staff_actor, staff_may
 
 bp = Blueprint("staff_system", __name__, url_prefix="/staff/system")
 
@@ -44,6 +44,7 @@ def _page(*, form: ReasonForm | None = None, about: int | None = None) -> str:
 
 @bp.post("/jobs/<string(maxlength=64):name>/runs")
 @staff_may(Task.SYSTEM)
+@confirmed
 def run_job(name: str) -> Page:
     if system.run_job(name, actor=staff_actor()):
         flash(_("任务 %(name)s 已运行完。", name=name), "ok")

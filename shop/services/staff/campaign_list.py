@@ -107,6 +107,17 @@ class Sheet:
     history: Sequence[AuditLog]
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What the pages around a campaign say of it."""
+
+    id: int
+    name: str
+    state: State
+    quantity: int
+    claimed: int
+
+
 # ---------------------------------------------------------------- the list
 
 
@@ -227,6 +238,13 @@ def sheet(coupon_id: int) -> Sheet:
         figures=_figures(session, coupon_id),
         history=history,
     )
+
+
+def heading(coupon_id: int) -> Heading:
+    """A campaign without what became of it. Raises NotFound."""
+    coupon, _product_name = found(coupon_id)
+    state = state_of(coupon, clock.local_date(clock.now()))
+    return Heading(coupon.id, coupon.name, state, coupon.quantity, coupon.claimed)
 
 
 def found(coupon_id: int) -> tuple[Coupon, str | None]:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from flask_babel import lazy_gettext as _
+from sqlalchemy import null
 from sqlalchemy.orm import Session
 
 from shop import clock
@@ -16,10 +17,10 @@ from shop.errors import ShopError
 from shop.extensions import redis, unit_of_work
 from shop.gateways import import_store
 from shop.gateways.import_store import KeptFile
-from shop.models import CouponCode, CourseSchedule, StudyRecord
+from shop.models import CourseSchedule, StudyRecord
 from shop.services import audit_log
 from shop.services.audit_log import Actor
-from shop.services.catalogue_format import read_one_text
+from shop.services.catalogue_format import Catalogue, read_one_text
 from shop.services.catalogue_import import Outcome, Tally, called, write_catalogue
 from shop.services.staff.catalogue_edit import change
 from shop.services.staff.catalogue_kinds import kept
@@ -27,7 +28,7 @@ from shop.services.yaml_records import Faults, FormatError
 
 LARGEST = 4 * 1024 * 1024  # bytes
 MOST_SHOWN = 500  # differences on a page; all of them count
-CONSEQUENCES = (StudyRecord, CourseSchedule, CouponCode)  # rows that follow from others and need no audit row
+CONSEQUENCES = (StudyRecord, CourseSchedule)  # rows that follow from others and need no audit row
 
 
 class FileGone(ShopError):
@@ -67,6 +68,11 @@ class Rehearsal:
     @property
     def shown(self) -> Sequence[Difference]:
         return self.differences[:MOST_SHOWN]
+
+    @property
+    def drafts(self) -> int:
+        """Campaigns: what is published already is not changed by a file."""
+        return sum(difference.kind == "coupons" for difference in self.differences)
 
 
 def rehearse(name: str, content: bytes, *, account_id: int, media_origins: Collection[str]) -> Rehearsal:
@@ -113,7 +119,33 @@ class _Other(Exception):
 def _written(session: Session, name: str, content: bytes, today: date, media_origins: Collection[str]) -> Tally:
     faults = Faults()
     catalogue = read_one_text(name, content, today, faults)
-    return write_catalogue(session, catalogue, media_origins, faults)
+    tally = write_catalogue(session, catalogue, media_origins, faults)
+    _hold_campaigns(session, catalogue, tally, faults)
+    return tally
+
+
+def _hold_campaigns(session: Session, catalogue: Catalogue, tally: Tally, faults: Faults) -> None:
+    """New campaigns become drafts: what gives money away is published and changed on its own page, with a reason.
+
+    Raises FormatError for a file that would do so.
+    """
+    rows = {row.name: row for row in tally.outcomes.get("coupons", {})}
+    codes = tally.outcomes.get("coupon codes", {}).items()
+    new_codes = {row.code for row, outcome in codes if outcome is Outcome.CREATED}
+    for record in catalogue.coupons:
+        row = rows[record["name"]]
+        outcome = tally.outcomes["coupons"][row]
+        if outcome is Outcome.UPDATED:
+            faults.add(record.place, f"{row.name!r} is published: change it on its page, /staff/coupons/{row.id}")
+        if any(code in new_codes for code, _place in record.get("codes", [])):
+            page = "its page" if outcome is Outcome.CREATED else f"its page, /staff/coupons/{row.id}/codes,"
+            faults.add(record.place_of("codes"), f"the codes of {row.name!r} are made on {page} while it runs")
+        if outcome is Outcome.CREATED:
+            row.enabled, row.published_time = False, null()  # None would take the column's default, now
+            tally.note("coupons", row, outcome, {"enabled": (None, False)})
+    if faults.found:
+        raise FormatError(faults)
+    session.flush()
 
 
 # ---------------------------------------------------------------- told

@@ -125,6 +125,11 @@ def batch_key(instant: datetime) -> int:
 _owner, _reserved = aliased(Account), aliased(Account)
 
 
+def open_count(coupon_id: int) -> int:
+    """How many nobody has used yet."""
+    return campaigns.open_codes(db.session(), coupon_id)
+
+
 def batches(coupon_id: int) -> list[Batch]:
     """The latest batches of a campaign, the newest first."""
     rows = db.session.execute(
