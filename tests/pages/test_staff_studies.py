@@ -487,7 +487,17 @@ def test_nobody_decides_about_their_own_study(app: Flask) -> None:
             answer = own.post(path, fields)
             assert (answer.status_code, "请让另一位同事处理" in answer.text) == (403, True), path
         assert rows(AuditLog) == before
-        assert "act__form" not in own.get(f"/staff/complaints/{complaint_id}").text
+        student = db.session.get_one(Account, enrolment.account_id).username
+        for path in (f"/staff/complaints/{complaint_id}", f"/staff/appeals/{appeal_id}"):
+            page = own.get(path)
+            said = page.text.partition("<main")[2]
+            assert (page.status_code, "和您自己有关" in said) == (200, True), path
+            assert [word for word in (TEXT, WHY, student, "act__form") if word in said] == [], path
+        for kind in ("complaints", "appeals"):
+            page = own.get(f"/staff/{kind}")
+            assert (page.status_code, "<tr data-" in page.text) == (200, False), kind
+            assert 'tabs__count">0<' in page.text and 'tabs__count">1<' not in page.text, kind
+        assert "/staff/complaints/" not in own.get(there).text
 
 
 # ---------------------------------------------------------------- marks
