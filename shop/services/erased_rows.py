@@ -1,13 +1,16 @@
 """Table by table, what becomes of a person's rows when the person leaves, in the caller's transaction (safety.md 7.2).
 
 Three ways only: a row goes, a text becomes the mark, or a value becomes empty. What is not named here is trade, which
-stays: it holds ids, amounts and times, and the account that it points at has no name any more.
+stays: it holds ids, amounts and times, and the account that it points at has no name any more. Some words stay with
+it, as they explain money or must not change: why a refund was asked for and how it was decided (``Refund.reason``,
+``decision``), the memo of a row of the ledger, and in the audit log, whose rows are never changed, the user name of
+whoever acted (``AuditLog.actor``) with the reason that was written down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
@@ -23,6 +26,7 @@ from shop.models import (
     DegreeRegistrationDraft,
     DegreeRegistrationForm,
     EnrolledDegreeCourse,
+    Gift,
     HomeworkRecord,
     HomeworkSubmission,
     Mail,
@@ -50,8 +54,11 @@ FORM_ERASED: dict[str, Any] = {
     "work_experience": None,
 }
 PAYEE_ERASED: dict[str, Any] = {"payee_account": "", "payee_name": ""}  # likewise, of a withdrawal
+BATCH = 500  # rows of others that are in memory at a time
 SHORTEST_NAME = 2  # a single character is no name that could be looked for in a letter
 _UNSYNCED = {"synchronize_session": False}
+
+Told = TypeVar("Told", Notification, Mail)
 
 
 def erase(session: Session, account: Account, mark: str) -> list[str]:
@@ -106,7 +113,9 @@ def _study(session: Session, me: int, studies: Any, mark: str) -> None:
     questions = select(Question.id).where(Question.account_id == me).scalar_subquery()
     _set(session, Answer, or_(Answer.account_id == me, Answer.question_id.in_(questions)), content=mark)
     _set(session, Question, Question.account_id == me, title=mark, content=mark)
-    _set(session, Complaint, Complaint.enrolled_degree_course_id.in_(studies), content=mark)
+    about_studies = Complaint.enrolled_degree_course_id.in_(studies)
+    _set(session, Complaint, about_studies, content=mark)
+    _set(session, Complaint, about_studies & (Complaint.decision != ""), decision=mark)
     _set(session, StudyLeave, StudyLeave.enrolled_degree_course_id.in_(studies), reason=mark)
     _set(session, MentorAssignment, MentorAssignment.enrolled_degree_course_id.in_(studies), reason=mark)
     follow_up = StuFollowUpRecord
@@ -116,11 +125,15 @@ def _study(session: Session, me: int, studies: Any, mark: str) -> None:
 def _of_mentors(session: Session, me: int, mark: str) -> None:
     """What somebody wrote as a mentor in their own cause; what they wrote to students is the students'."""
     _set(session, Appeal, Appeal.account_id == me, content=mark)
+    _set(session, Appeal, (Appeal.account_id == me) & (Appeal.decision != ""), decision=mark)
 
 
 def _money(session: Session, me: int, mark: str) -> None:
-    """Of trade only what is not trade: where a withdrawal went, and what staff wrote beside an order."""
+    """Of trade only what is not trade: where a withdrawal went, and what staff wrote of gifts and beside an order."""
     _set(session, Withdrawal, Withdrawal.account_id == me, **PAYEE_ERASED)
+    _set(session, Withdrawal, (Withdrawal.account_id == me) & (Withdrawal.decision != ""), decision=mark)
+    _set(session, Gift, Gift.account_id == me, reason=mark)
+    _set(session, Gift, (Gift.account_id == me) & (Gift.decision != ""), decision=mark)
     orders = select(Order.id).where(Order.account_id == me).scalar_subquery()
     _set(session, OrderNote, OrderNote.order_id.in_(orders), text=mark)
 
@@ -143,28 +156,35 @@ def _files(session: Session, me: int, studies: Any) -> list[str]:
 
 
 def _in_words_of_others(session: Session, account: Account, studies: Any, mark: str) -> None:
-    """Messages and letters to the person's mentors name the student, and sometimes what the student wrote."""
-    words = _own_words(session, account, studies)
-    mentors = set(
-        session.scalars(
-            select(MentorAssignment.mentor_id).where(MentorAssignment.enrolled_degree_course_id.in_(studies))
-        )
-    )
-    if not mentors:
-        return
-    for message in session.scalars(select(Notification).where(Notification.account_id.in_(mentors))):
+    """Messages and letters to the person's mentors name the student, and sometimes what the student wrote; those to
+    the person's students name the mentor."""
+    assigned = MentorAssignment
+    of_studies = EnrolledDegreeCourse.id == assigned.enrolled_degree_course_id
+    mentors = select(assigned.mentor_id).where(assigned.enrolled_degree_course_id.in_(studies))
+    students = select(EnrolledDegreeCourse.account_id).join(assigned, of_studies)
+    names = {name for name in (account.name, account.username) if name}
+    titles = session.scalars(select(Question.title).where(Question.account_id == account.id))
+    _rewrite(session, mentors, {*names, *titles}, mark)
+    _rewrite(session, students.where(assigned.mentor_id == account.id), names, mark)
+
+
+def _rewrite(session: Session, readers: Any, words: Collection[str], mark: str) -> None:
+    """Put the mark in the place of these words in all that was told to the readers."""
+    for message in _each(session, Notification, Notification.account_id.in_(readers)):
         changed = {name: _replaced(fact, words, mark) for name, fact in message.facts.items()}
         if changed != message.facts:
             message.facts = changed
-    for letter in session.scalars(select(Mail).where(Mail.account_id.in_(mentors), Mail.body != "")):
+    for letter in _each(session, Mail, Mail.account_id.in_(readers) & (Mail.body != "")):
         letter.body = _without(letter.body, words, mark)
 
 
-def _own_words(session: Session, account: Account, studies: Any) -> set[str]:
-    """Names, titles of questions, reasons of leaves: what messages repeat of a student."""
-    titles = session.scalars(select(Question.title).where(Question.account_id == account.id))
-    reasons = session.scalars(select(StudyLeave.reason).where(StudyLeave.enrolled_degree_course_id.in_(studies)))
-    return {word for word in (account.name, account.username, *titles, *reasons) if word}
+def _each(session: Session, model: type[Told], where: Any) -> Iterator[Told]:
+    """The rows by their ids, some at a time: a mentor had many students, and each has many messages."""
+    last = 0
+    while rows := session.scalars(select(model).where(where, model.id > last).order_by(model.id).limit(BATCH)).all():
+        yield from rows
+        session.flush()
+        last = rows[-1].id
 
 
 def _replaced(fact: object, words: Collection[str], mark: str) -> object:

@@ -53,6 +53,7 @@ from shop.wording import mark as _
 Row = Mapping[str, Any]
 Query = Select[*tuple[Any, ...]]
 OF_OTHERS = ("student", "mentor")  # facts of a message that name somebody else
+OF_STUDENT = (*OF_OTHERS, "title")  # in a message that names a student: also what the student called a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ def plain(value: object) -> object:
 def _messages(account_id: int, language: str) -> Iterator[Row]:
     query = select(Notification).where(Notification.account_id == account_id).order_by(Notification.id)
     for message in db.session.scalars(query):
-        facts = {
-            name: masked_name(str(fact)) if name in OF_OTHERS else fact for name, fact in (message.facts or {}).items()
-        }
+        told = message.facts or {}
+        hidden = OF_STUDENT if "student" in told else OF_OTHERS
+        facts = {name: masked_name(str(fact)) if name in hidden else fact for name, fact in told.items()}
         yield {
             "kind": message.msg_type,
             "text": wording.say(message.content, language, facts),

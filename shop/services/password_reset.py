@@ -80,6 +80,11 @@ def link_for(session: Session, account_id: int) -> str:
     return token
 
 
+def send_to(session: Session, account_id: int, username: str) -> None:
+    """Write to an account for which an administrator asks, in the caller's transaction; its earlier links are void."""
+    mail.post(session, account_id, [_letter(username, link_for(session, account_id))])
+
+
 def _letter(username: str, token: str) -> mail.Letter:
     text = _(
         "有人为账户 %(username)s 申请重设密码。请在 30 分钟内打开下面的链接，设置新密码；链接只能用一次。"

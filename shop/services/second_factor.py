@@ -12,12 +12,14 @@ from flask_babel import lazy_gettext as _
 from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from shop.enums import MessageType
 from shop.errors import NotFound, ShopError
 from shop.extensions import db, unit_of_work
 from shop.models import Account, RecoveryCode, SecondFactor
-from shop.services import audit_log
+from shop.services import audit_log, messages
 from shop.services.audit_log import Actor
 from shop.services.locks import lock_account
+from shop.wording import mark
 
 ISSUER = "路飞学城"
 STEP_SECONDS = 30
@@ -119,6 +121,8 @@ def codes_left(account_id: int) -> int:
 def drop(account_id: int, *, actor: Actor, reason: str) -> None:
     """Somebody has lost phone and paper: forget both and end every session; the next log-in begins anew.
 
+    The owner is told, as somebody else may have said that they were lost.
+
     Raises NotFound, ValueError without a reason.
     """
     reason = audit_log.checked_reason(reason)
@@ -130,6 +134,8 @@ def drop(account_id: int, *, actor: Actor, reason: str) -> None:
         session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account_id))
         account.session_epoch += 1
         audit_log.record(session, actor, "second_factor drop", account, reason=reason)
+        text = mark("管理员清除了您的两步验证，所有登录已失效。如果您没有提出过，请马上联系另一位系统管理员。")
+        messages.tell(session, account_id, MessageType.OTHER, text, link="/account")
 
 
 def _step_of(secret: str, code: str, now: datetime) -> int | None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+from babel.messages.pofile import read_po
 from flask import Flask, render_template
 from werkzeug.test import TestResponse
 
@@ -29,6 +30,8 @@ from shop.models import (
 )
 from shop.services import orders, refund_decisions, refunds
 from shop.services.audit_log import Actor
+from shop.services.staff.search import KINDS
+from shop.wording import TRANSLATIONS, say
 from tests import refunding
 from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_coupon, a_course, a_degree, a_student, today_in_shanghai
@@ -113,6 +116,17 @@ def a_rich_degree() -> DegreeCourse:
 
 
 # ---------------------------------------------------------------- visitors
+
+
+def test_the_money_of_the_shop_has_one_name_in_english() -> None:
+    with (TRANSLATIONS / "en/LC_MESSAGES/messages.po").open("rb") as file:
+        said = [str(message.string) for message in read_po(file, locale="en") if message.id]
+    assert [text for text in said if "贝里" in text or re.search(r"(?<!%\()\bbeli\b", text)] == []
+
+
+def test_what_a_search_finds_is_headed_by_its_name() -> None:
+    titles = {say(str(kind.title), "en") for kind in KINDS}
+    assert {"Payments", "Refunds"} <= titles and not {"Paid", "Returned"} & titles
 
 
 def test_catalogue_is_english(reader: Person) -> None:

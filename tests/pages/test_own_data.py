@@ -15,10 +15,22 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from shop.enums import OrderStatus, StaffRole, StudyStatus, TransactionType
+from shop.enums import GiftKind, OrderStatus, StaffRole, StudyStatus, TransactionType
 from shop.extensions import db, settings, unit_of_work
-from shop.models import Account, AuditLog, DataExport, EnrolledDegreeCourse, Mail, Notification, Order, Upload
-from shop.services import attempts, data_export, erasure, orders, payment, refunds, wallet
+from shop.models import Account, AuditLog, DataExport, EnrolledDegreeCourse, Gift, Mail, Notification, Order, Upload
+from shop.services import (
+    attempts,
+    complaints,
+    data_export,
+    erased_rows,
+    erasure,
+    orders,
+    own_data,
+    payment,
+    questions,
+    refunds,
+    wallet,
+)
 from shop.services.audit_log import Actor
 from shop.services.own_data import SECTIONS
 from shop.services.own_data_words import COLUMNS
@@ -28,7 +40,7 @@ from tests.cashier.parts import Cashier, fetch
 from tests.degrees import a_mentor, a_studying
 from tests.pages.test_rights import fingerprint
 from tests.person import PASSWORD, Person
-from tests.purchases import enrolled
+from tests.purchases import enrolled, saved
 from tests.refunding import placed
 from tests.world import (
     ASKED_BACK,
@@ -101,6 +113,16 @@ def test_the_archive_holds_what_is_ones_own_and_nothing_of_anybody_else(world: W
     other = archive(world.people["B"].post(link_of(world.people["B"]), {"password": PASSWORD}, buffered=True))
     assert [word for word in OWN if word.encode() in other["data.json"] + other["index.html"]] == []
     assert_audit_clean()
+
+
+def test_a_mentors_archive_has_no_words_of_students(app: Flask) -> None:
+    student, mentor = a_student(name="王路飞"), a_mentor()
+    enrolment = a_studying(student, mentor=mentor)
+    questions.ask(student.id, enrolment.id, "我的工资怎么谈", "请问怎么谈？")
+    db.session.rollback()
+    [told] = [part for part in own_data.parts(mentor.id, "zh") if part.name == "messages"]
+    texts = " ".join(str(row["text"]) for row in told.rows)
+    assert ("我*" in texts, "我的工资怎么谈" in texts, "王路飞" in texts) == (True, False, False)
 
 
 def test_a_link_is_good_once_for_a_day_and_for_its_owner_alone(app: Flask, instance: Path) -> None:
@@ -275,6 +297,28 @@ def test_who_works_here_or_has_students_hands_that_over_first(app: Flask) -> Non
         assert word in obstacle.says and not obstacle.can_be_given_up
         with pytest.raises(erasure.NotDeletable):
             erasure.delete_own(account.id, gives_up=True)
+
+
+def test_a_mentor_who_leaves_is_named_to_no_student(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erased_rows, "BATCH", 2)
+    mentor, other = a_mentor(name="砂糖九郎", username="jiulang"), a_mentor(name="沈舟")
+    for present in (mentor, mentor, mentor, other):
+        a_studying(mentor=present)
+    assert set(where(("砂糖九郎",))) == {"account", "notification", "mail"}
+    with unit_of_work() as session:
+        erased_rows.erase(session, session.get_one(Account, mentor.id), "deleted-0")
+    assert set(where(("砂糖九郎",))) == {"account"}  # whose own row is the caller's
+    assert "notification" in where(("沈舟",))
+
+
+def test_what_was_decided_about_somebody_who_leaves_goes_too(app: Flask) -> None:
+    enrolment, proposer = a_studying(), a_clerk(StaffRole.SERVICE)
+    complaint_id = complaints.file(enrolment.account_id, enrolment.id, "没有回复").id
+    complaints.decide(complaint_id, upheld=False, actor=Actor("a command"), reason="学员记错了日期")
+    saved(Gift(kind=GiftKind.BELI, account_id=enrolment.account_id, beli=5, reason="生病补偿", proposer_id=proposer.id))
+    with unit_of_work() as session:
+        erased_rows.erase(session, session.get_one(Account, enrolment.account_id), "deleted-0")
+    assert set(where(("学员记错了日期", "生病补偿"))) == {"audit_log"}
 
 
 def test_late_money_of_somebody_who_has_left_goes_back(app: Flask, alipay: Cashier) -> None:

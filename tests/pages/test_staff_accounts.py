@@ -14,7 +14,17 @@ from werkzeug.test import TestResponse
 from shop import clock
 from shop.enums import StaffRole
 from shop.extensions import db, unit_of_work
-from shop.models import Account, AuditLog, Coupon, RecoveryCode, SecondFactor, StaffMember
+from shop.models import (
+    Account,
+    AuditLog,
+    Coupon,
+    Mail,
+    Notification,
+    PasswordReset,
+    RecoveryCode,
+    SecondFactor,
+    StaffMember,
+)
 from shop.services import second_factor
 from shop.services.audit_log import Actor
 from shop.services.staff import accounts
@@ -347,6 +357,40 @@ def test_lost_phone_and_paper_are_forgotten_by_somebody_else(app: Flask) -> None
     assert not is_inside(inside)
     answer = Person(app).post("/login", {"username": clerk.username, "password": PASSWORD})
     assert answer.location == "/login/second-factor/new"
+    db.session.rollback()
+    told = db.session.scalars(select(Notification.content).where(Notification.account_id == clerk.id)).one()
+    assert "清除了您的两步验证" in told
+
+
+def test_a_link_for_a_password_goes_to_the_owner_alone(app: Flask) -> None:
+    """By a link that is shown an administrator could log in as anybody."""
+    boss, student = Person(app).sign_in(a_clerk(StaffRole.ADMIN).username), a_student()
+    answer = boss.post(f"/staff/accounts/{student.id}/password-link", {"reason": "forgotten"})
+    assert answer.status_code == 303
+    assert "/password/reset/" not in boss.follow(answer).text
+    db.session.rollback()
+    letter = db.session.scalars(select(Mail).where(Mail.account_id == student.id)).one()
+    assert (letter.address, "/password/reset/" in letter.body) == (student.email, True)
+    told = db.session.scalars(select(Notification.content).where(Notification.account_id == student.id)).one()
+    assert "重设密码的邮件" in told
+    row = db.session.scalars(select(AuditLog).where(AuditLog.action == "account password link")).one()
+    assert (row.subject_id, row.reason) == (student.id, "forgotten")
+
+
+def test_without_an_address_an_account_with_a_password_gets_no_link(app: Flask) -> None:
+    boss, student = Person(app).sign_in(a_clerk(StaffRole.ADMIN).username), a_student(email=None)
+    answer = boss.post(f"/staff/accounts/{student.id}/password-link", {"reason": "forgotten"})
+    assert (answer.status_code, "链接只能发给本人" in answer.text) == (409, True)
+    assert "/password/reset/" not in answer.text
+    db.session.rollback()
+    assert db.session.scalars(select(PasswordReset)).all() == []
+
+
+def test_an_account_without_a_password_is_shown_its_link_again(app: Flask) -> None:
+    boss = Person(app).sign_in(a_clerk(StaffRole.ADMIN).username)
+    newcomer = a_student(password=accounts.NOT_A_PASSWORD, email=None)
+    answer = boss.post(f"/staff/accounts/{newcomer.id}/password-link", {"reason": "lost"})
+    assert (answer.status_code, "/password/reset/" in answer.text) == (200, True)
 
 
 @pytest.mark.parametrize("bad", HOSTILE, ids=lambda bad: repr(bad[:8]))

@@ -338,6 +338,17 @@ def test_the_list_filters_and_pages_and_asks_the_same_for_few_and_for_many(opera
     assert len(list(csv.reader(io.StringIO(file.text)))) == 52
 
 
+def test_customer_service_sees_no_whole_names_beside_orders(operations: Person, app: Flask) -> None:
+    coupon, student = a_coupon(), a_student(username="nicorobin")
+    coupons.claim(student.id, coupon.id, clock.now())
+    service = Person(app).sign_in(a_clerk(StaffRole.SERVICE).username)
+    for page in ("records", "records.csv"):
+        path = f"/staff/coupons/{coupon.id}/{page}"
+        told = service.get(path, buffered=True).text
+        assert ("n*" in told, "nicorobin" in told) == (True, False), page
+        assert "nicorobin" in operations.get(path, buffered=True).text, page
+
+
 def test_the_records_page_without_a_gap_and_in_so_many_statements(operations: Person) -> None:
     coupon = a_coupon()
     now = clock.now()

@@ -489,7 +489,17 @@ def test_nobody_decides_about_their_own_study(app: Flask) -> None:
             answer = own.post(path, fields)
             assert (answer.status_code, "请让另一位同事处理" in answer.text) == (403, True), path
         assert rows(AuditLog) == before
-        assert "act__form" not in own.get(f"/staff/complaints/{complaint_id}").text
+        student = db.session.get_one(Account, enrolment.account_id).username
+        for path in (f"/staff/complaints/{complaint_id}", f"/staff/appeals/{appeal_id}"):
+            page = own.get(path)
+            said = page.text.partition("<main")[2]
+            assert (page.status_code, "和您自己有关" in said) == (200, True), path
+            assert [word for word in (TEXT, WHY, student, "act__form") if word in said] == [], path
+        for kind in ("complaints", "appeals"):
+            page = own.get(f"/staff/{kind}")
+            assert (page.status_code, "<tr data-" in page.text) == (200, False), kind
+            assert 'tabs__count">0<' in page.text and 'tabs__count">1<' not in page.text, kind
+        assert "/staff/complaints/" not in own.get(there).text
 
 
 # ---------------------------------------------------------------- marks
@@ -702,13 +712,15 @@ def test_a_complaint_is_found_read_and_upheld(clerk: Person) -> None:
 
 def test_customer_service_reads_a_complaint_and_nothing_sensitive(app: Flask) -> None:
     service = somebody(app, StaffRole.SERVICE)
-    enrolment = a_studying(a_student(name=NAME, mobile=PHONE))
+    student = a_student(name=NAME, mobile=PHONE)
+    enrolment = a_studying(student)
     complaint_id = a_complaint(enrolment)
     assert queues(service)["complaints"] == 1
     page = service.get(f"/staff/complaints/{complaint_id}")
     assert TEXT in page.text and "由教务处理" in page.text
     said = page.text.partition("<main")[2]
-    assert [word for word in (NAME, PHONE, "act__form", "贝里") if word in said] == []
+    assert [word for word in (NAME, PHONE, "act__form", "贝里", student.username) if word in said] == []
+    assert student.username not in service.get("/staff/complaints").text.partition("<main")[2]
     assert service.post(f"/staff/complaints/{complaint_id}/dismissal", {"reason": "so"}).status_code == 403
     assert service.get(f"/staff/studies/{enrolment.id}").status_code == 403
 

@@ -21,7 +21,7 @@ from shop.services import data_export, erasure, second_factor
 from shop.services.accounts import UsernameTaken
 from shop.services.erasure import NotDeletable
 from shop.services.staff import accounts
-from shop.services.staff.accounts import LastAdministrator, NotYourself
+from shop.services.staff.accounts import LastAdministrator, NoAddress, NotYourself
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
 from shop.web.staff import confirmed, staff_actor, staff_may
@@ -141,9 +141,10 @@ def password_link(account_id: int) -> Page:
     if not form.validate():
         return _page(account_id, reason=form), 422
     try:
-        return _page(account_id, token=accounts.password_link(account_id, actor=staff_actor(), reason=form.reason.data))
-    except NotYourself as error:
+        token = accounts.password_link(account_id, actor=staff_actor(), reason=form.reason.data)
+    except (NotYourself, NoAddress) as error:
         return _refused(account_id, error)
+    return _page(account_id, token=token) if token else _done(account_id, _("重设密码的链接已用邮件发给本人。"))
 
 
 @bp.post(f"/accounts/{ACCOUNT}/exports")

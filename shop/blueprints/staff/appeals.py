@@ -16,7 +16,7 @@ from shop.forms.staff_studies import DisputeFilter
 from shop.models import Appeal
 from shop.rules.staff_rights import Task
 from shop.services import appeals
-from shop.services.staff import dispute_desk, study_story
+from shop.services.staff import dispute_desk
 from shop.services.study_cases import OwnStudy
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
@@ -40,8 +40,8 @@ def index() -> Page:
         "staff/disputes/appeals.html",
         state=state,
         states=list(ComplaintState),
-        counts=dispute_desk.counts(Appeal),
-        window=dispute_desk.appeals(state, asked_cursor()),
+        counts=dispute_desk.counts(Appeal, current_user.id),
+        window=dispute_desk.appeals(state, asked_cursor(), current_user.id),
         now=clock.now(),
     )
 
@@ -53,12 +53,12 @@ def page(appeal_id: int) -> Page:
 
 
 def _page(appeal_id: int, *, form: ReasonForm | None = None, about: str = "", refused: str = "") -> str:
-    sheet = dispute_desk.appeal(appeal_id)
+    sheet = dispute_desk.appeal(appeal_id, current_user.id)
     return render_template(
         "staff/disputes/appeal.html",
         sheet=sheet,
         line=sheet.line,
-        is_own=study_story.is_own(sheet.line.enrolment_id, current_user.id),
+        is_own=sheet.is_own,
         words=score_words,
         form=form,
         reason_form=ReasonForm(None),

@@ -15,7 +15,7 @@ from shop.forms.staff_studies import DisputeFilter
 from shop.models import Complaint
 from shop.rules.staff_rights import Task
 from shop.services import complaints
-from shop.services.staff import dispute_desk, study_story
+from shop.services.staff import dispute_desk
 from shop.services.study_cases import OwnStudy
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
@@ -39,8 +39,8 @@ def index() -> Page:
         "staff/disputes/complaints.html",
         state=state,
         states=list(ComplaintState),
-        counts=dispute_desk.counts(Complaint),
-        window=dispute_desk.complaints(state, asked_cursor()),
+        counts=dispute_desk.counts(Complaint, current_user.id),
+        window=dispute_desk.complaints(state, asked_cursor(), current_user.id),
         now=clock.now(),
     )
 
@@ -52,12 +52,12 @@ def page(complaint_id: int) -> Page:
 
 
 def _page(complaint_id: int, *, form: ReasonForm | None = None, about: str = "", refused: str = "") -> str:
-    sheet = dispute_desk.complaint(complaint_id)
+    sheet = dispute_desk.complaint(complaint_id, current_user.id)
     return render_template(
         "staff/disputes/complaint.html",
         sheet=sheet,
         line=sheet.line,
-        is_own=study_story.is_own(sheet.line.enrolment_id, current_user.id),
+        is_own=sheet.is_own,
         form=form,
         reason_form=ReasonForm(None),
         about=about,

@@ -19,7 +19,7 @@ from shop.services.staff.coupon_gifts import MOST_A_DAY, DayIsFull, Plan, Unknow
 from shop.web import csv_files
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor, kept_filters
-from shop.web.staff import confirmed, staff_actor, staff_may
+from shop.web.staff import confirmed, person_name, staff_actor, staff_may
 
 bp = Blueprint("staff_coupon_people", __name__, url_prefix="/staff")
 
@@ -184,4 +184,4 @@ def records_csv(coupon_id: int) -> Response:
 def _record_cells(record: coupon_records.Record) -> Sequence[object]:
     times = (record.get_time, record.valid_from, record.valid_until, record.used_time)
     shown = [f"{clock.local(when):%Y-%m-%d %H:%M:%S}" if when else "" for when in times]
-    return [record.number, record.username, record.state.label, *shown, record.order_number or ""]
+    return [record.number, person_name(record.username), record.state.label, *shown, record.order_number or ""]

@@ -105,7 +105,7 @@ def _page(
 ) -> str:
     """The page; ``form`` is the one that was refused, of the action named by ``about``."""
     now = clock.now()
-    story = study_story.whole(enrolment_id, now)
+    story = study_story.whole(enrolment_id, now, current_user.id)
     return render_template(
         "staff/studies/page.html",
         story=story,
@@ -232,7 +232,7 @@ def mentor_page(enrolment_id: int) -> Page:
 
 def _mentor_page(enrolment_id: int, form: AssignForm, refused: str = "") -> str:
     now = clock.now()
-    story = study_story.whole(enrolment_id, now)
+    story = study_story.whole(enrolment_id, now, current_user.id)
     return render_template(
         "staff/studies/mentor.html",
         story=story,

@@ -1,7 +1,7 @@
 """Accounts as administrators run them: who works here and as what, and who may log in (safety.md 4, F65, F66).
 
 Administrators see user names and roles, and nothing else of a person. They never set a password: a new account gets a
-link by which its owner does.
+link by which its owner does, and every later link goes to the owner alone.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import Choice, Role, StaffRole
+from shop.enums import Choice, MessageType, Role, StaffRole
 from shop.errors import NotFound, ShopError, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, SecondFactor, StaffMember
 from shop.rules.staff_rights import Task
-from shop.services import audit_log, clerks, keyset, password_reset
+from shop.services import audit_log, clerks, keyset, mail, messages, password_reset
 from shop.services.accounts import UsernameTaken
 from shop.services.audit_log import Actor
 from shop.services.keyset import Cursor, Window
@@ -35,6 +35,10 @@ LATEST = 20  # audit rows on the page of an account
 
 class NotYourself(ShopError):
     text = _("不能对自己的账户执行这个操作，请让另一位系统管理员来做。")
+
+
+class NoAddress(ShopError):
+    text = _("这个账户已经有密码，但没有邮箱，或者商城没有开通邮件：链接只能发给本人，所以没有生成。")
 
 
 class LastAdministrator(ShopError):
@@ -77,6 +81,7 @@ class Sheet:
     """One account with what was done to it lately."""
 
     line: Line
+    has_password: bool  # a new account has none until its owner has chosen one
     deleted_time: datetime | None
     history: Sequence[AuditLog]
 
@@ -106,6 +111,7 @@ HAS_FACTOR = exists().where(SecondFactor.account_id == Account.id).label("has_fa
 _COLUMNS = (
     *(Account.id, Account.username, Account.role, Account.is_staff, Account.is_active),
     *(Account.date_joined, Account.deleted_time, HAS_FACTOR),
+    (Account.password != NOT_A_PASSWORD).label("has_password"),
 )
 
 
@@ -142,7 +148,7 @@ def sheet(account_id: int) -> Sheet:
         raise NotFound
     about = AuditLog.subject_table == Account.__tablename__, AuditLog.subject_id == account_id
     history = session.scalars(select(AuditLog).where(*about).order_by(AuditLog.id.desc()).limit(LATEST)).all()
-    return Sheet(_line(row, _roles(session, [account_id])), row.deleted_time, history)
+    return Sheet(_line(row, _roles(session, [account_id])), row.has_password, row.deleted_time, history)
 
 
 # ---------------------------------------------------------------- changing
@@ -242,17 +248,26 @@ def end_sessions(account_id: int, *, actor: Actor, reason: str) -> None:
 
 
 def password_link(account_id: int, *, actor: Actor, reason: str) -> str:
-    """The token of a link by which the owner chooses a new password; earlier ones stop working.
+    """A link by which the owner chooses a new password; earlier ones stop working.
 
-    Raises NotFound, also for a disabled account; NotYourself, StaffOnly.
+    The token, to be handed over, of an account that has no password yet. Whose account has one gets the link by letter,
+    and is told; the answer is "": by a link that is shown, an administrator could become anybody. Raises NotFound, also
+    for a disabled account; NoAddress, NotYourself, StaffOnly.
     """
     reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
         account = _locked(session, account_id, actor)
         if not account.is_active:
             raise NotFound
+        if account.password != NOT_A_PASSWORD and not (account.email and mail.is_on()):
+            raise NoAddress
         audit_log.record(session, actor, "account password link", account, reason=reason)
-        return password_reset.link_for(session, account_id)
+        if account.password == NOT_A_PASSWORD:
+            return password_reset.link_for(session, account_id)
+        password_reset.send_to(session, account_id, account.username)
+        text = mark("管理员为您发出了一封重设密码的邮件，原来的密码仍然有效。如果您没有提出过，请联系我们。")
+        messages.tell(session, account_id, MessageType.OTHER, text, link="/account", is_mailed=False)
+        return ""
 
 
 def _locked(session: Session, account_id: int, actor: Actor) -> Account:

@@ -1,13 +1,17 @@
-"""Complaints of students and appeals of mentors, as staff look through them and at the evidence. Names are masked."""
+"""Complaints of students and appeals of mentors, as staff look through them and at the evidence. Names are masked.
+
+Some of the staff are, or have been, mentors or students: what is about their own studies stays out of their lists, and
+is withheld on its page. A mentor never learns who complained (safety.md 4).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from shop.enums import ComplaintState, Purse, Rule, ScoreType
@@ -20,13 +24,14 @@ from shop.models import (
     Complaint,
     EnrolledDegreeCourse,
     HomeworkSubmission,
+    MentorAssignment,
     Product,
     ScoreRecord,
     ScoreRule,
     StuFollowUpRecord,
 )
 from shop.rules.masking import masked_name
-from shop.services import keyset, purses, rule_book, score_rows
+from shop.services import keyset, purses, rule_book, score_rows, study_cases
 from shop.services.keyset import Cursor, Window
 from shop.services.score_rows import Line as Row
 
@@ -59,6 +64,7 @@ class Decision:
 @dataclass(frozen=True, slots=True)
 class ComplaintSheet:
     line: Line
+    is_own: bool  # about a study of the viewer: whose it is, and what was written, is withheld
     content: str
     decision: Decision
     is_assigned: bool  # the mentor still has the student: only then is there a fee to fine
@@ -82,6 +88,7 @@ class AppealLine:
 @dataclass(frozen=True, slots=True)
 class AppealSheet:
     line: Line
+    is_own: bool  # likewise
     content: str
     decision: Decision
     row: Row  # what the appeal is against
@@ -89,23 +96,38 @@ class AppealSheet:
     complaint_id: int | None  # behind the row
 
 
+NOTHING = Decision("", "", ())
 MOST_EARLIER = 10
 _student, _mentor, _handler, _degree = aliased(Account), aliased(Account), aliased(Account), Product.__table__
 
 
-def counts(of: type[Complaint | Appeal]) -> dict[ComplaintState, int]:
-    rows = db.session.execute(select(of.state, func.count()).group_by(of.state))
+def counts(of: type[Complaint | Appeal], viewer_id: int) -> dict[ComplaintState, int]:
+    mentor_id = Complaint.mentor_id if of is Complaint else Appeal.account_id
+    query = select(of.state, func.count()).select_from(of)
+    if of is Appeal:
+        query = query.join(ScoreRecord, ScoreRecord.id == Appeal.score_record_id)
+    about = Complaint.enrolled_degree_course_id if of is Complaint else ScoreRecord.enrolled_degree_course_id
+    query = query.join(EnrolledDegreeCourse, EnrolledDegreeCourse.id == about)
+    rows = db.session.execute(query.where(_is_of_others(mentor_id, viewer_id)).group_by(of.state))
     return dict.fromkeys(ComplaintState, 0) | {state: int(count) for state, count in rows}
+
+
+def _is_of_others(mentor_id: Any, viewer_id: int) -> ColumnElement[bool]:
+    """Whether a dispute is about no study of the viewer, as student or as mentor at any time."""
+    had = exists().where(
+        MentorAssignment.enrolled_degree_course_id == EnrolledDegreeCourse.id, MentorAssignment.mentor_id == viewer_id
+    )
+    return (mentor_id != viewer_id) & (EnrolledDegreeCourse.account_id != viewer_id) & ~had
 
 
 # ---------------------------------------------------------------- complaints
 
 
-def complaints(state: ComplaintState, cursor: Cursor) -> Window[Line]:
+def complaints(state: ComplaintState, cursor: Cursor, viewer_id: int) -> Window[Line]:
     """Those that wait, the oldest first; those that are decided, the newest. Raises NotFound for no cursor."""
     found = keyset.page(
         db.session(),
-        _complaints().where(Complaint.state == state),
+        _complaints().where(Complaint.state == state, _is_of_others(Complaint.mentor_id, viewer_id)),
         Complaint.id,  # type: ignore[arg-type]
         Complaint.id,  # type: ignore[arg-type]
         place_of=lambda row: (row.id, row.id),
@@ -126,7 +148,7 @@ def _complaints() -> Select[*tuple[Any, ...]]:
     )
 
 
-def complaint(complaint_id: int) -> ComplaintSheet:
+def complaint(complaint_id: int, viewer_id: int) -> ComplaintSheet:
     """Raises NotFound."""
     session = db.session()
     row = session.execute(_complaints().where(Complaint.id == complaint_id)).one_or_none()
@@ -148,12 +170,15 @@ def complaint(complaint_id: int) -> ComplaintSheet:
             HomeworkSubmission.record.has(student_id=row.enrolment_id),
         )
     )
+    is_own = _is_own(session, row, viewer_id)
     about_mentor = Complaint.mentor_id == row.mentor_id, Complaint.id != complaint_id
-    others = session.execute(_complaints().where(*about_mentor).order_by(Complaint.id.desc()).limit(MOST_EARLIER))
+    seen = *about_mentor, _is_of_others(Complaint.mentor_id, viewer_id)
+    others = session.execute(_complaints().where(*seen).order_by(Complaint.id.desc()).limit(MOST_EARLIER))
     return ComplaintSheet(
-        line=_line(row),
-        content=row.content,
-        decision=_decision(session, Complaint, row),
+        line=_withheld(_line(row)) if is_own else _line(row),
+        is_own=is_own,
+        content="" if is_own else row.content,
+        decision=NOTHING if is_own else _decision(session, Complaint, row),
         is_assigned=is_assigned,
         fine=min(worth, purses.balance_of(enrolment, Purse.FEE)) if is_assigned else 0,
         last_word_time=last,
@@ -166,11 +191,11 @@ def complaint(complaint_id: int) -> ComplaintSheet:
 # ---------------------------------------------------------------- appeals
 
 
-def appeals(state: ComplaintState, cursor: Cursor) -> Window[AppealLine]:
+def appeals(state: ComplaintState, cursor: Cursor, viewer_id: int) -> Window[AppealLine]:
     """Likewise."""
     found = keyset.page(
         db.session(),
-        _appeals().where(Appeal.state == state),
+        _appeals().where(Appeal.state == state, _is_of_others(Appeal.account_id, viewer_id)),
         Appeal.id,  # type: ignore[arg-type]
         Appeal.id,  # type: ignore[arg-type]
         place_of=lambda row: (row.id, row.id),
@@ -199,19 +224,21 @@ def _appeals() -> Select[*tuple[Any, ...]]:
     )
 
 
-def appeal(appeal_id: int) -> AppealSheet:
+def appeal(appeal_id: int, viewer_id: int) -> AppealSheet:
     """Raises NotFound."""
     session = db.session()
     row = session.execute(_appeals().where(Appeal.id == appeal_id)).one_or_none()
     if row is None:
         raise NotFound
+    is_own = _is_own(session, row, viewer_id)
     return AppealSheet(
-        line=_line(row),
-        content=row.content,
-        decision=_decision(session, Appeal, row),
+        line=_withheld(_line(row)) if is_own else _line(row),
+        is_own=is_own,
+        content="" if is_own else row.content,
+        decision=NOTHING if is_own else _decision(session, Appeal, row),
         row=score_rows.one(row.mentor_id, row.score_record_id),
         is_refunded=row.closed_time is not None,
-        complaint_id=row.complaint_id,
+        complaint_id=None if is_own else row.complaint_id,
     )
 
 
@@ -240,6 +267,16 @@ def _line(row: Any) -> Line:
         date=row.date,
         decided_time=row.decided_time,
     )
+
+
+def _is_own(session: Session, row: Any, viewer_id: int) -> bool:
+    enrolment = session.get_one(EnrolledDegreeCourse, row.enrolment_id)
+    return row.mentor_id == viewer_id or study_cases.is_own(session, viewer_id, enrolment)
+
+
+def _withheld(line: Line) -> Line:
+    """Without what tells whose study it is about."""
+    return replace(line, enrolment_id=0, degree="", student="", student_name="")
 
 
 def _decision(session: Session, of: type[Complaint | Appeal], row: Any) -> Decision:

@@ -145,8 +145,8 @@ def _products(q: str) -> Select[*tuple[Any, ...]]:
 
 KINDS = (
     Kind(_("订单"), Task.ORDERS_READ, _orders, "/staff/orders/%s"),
-    Kind(_("付款"), Task.ORDERS_READ, _attempts, "/staff/orders/%s"),
-    Kind(_("退款"), Task.REFUND_PROPOSE, _refunds, "/staff/refunds/%s"),
+    Kind(_("付款记录"), Task.ORDERS_READ, _attempts, "/staff/orders/%s"),
+    Kind(_("退款记录"), Task.REFUND_PROPOSE, _refunds, "/staff/refunds/%s"),
     Kind(_("贝里流水"), Task.ORDERS_READ, _ledger, "/staff/orders/%s"),
     Kind(_("用掉的优惠券"), Task.ORDERS_READ, _records, "/staff/orders/%s"),
     Kind(_("人员"), Task.PEOPLE_FIND, _people, "/staff/people/%s"),

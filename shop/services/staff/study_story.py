@@ -142,14 +142,14 @@ class Person:
 # ---------------------------------------------------------------- looking
 
 
-def whole(enrolment_id: int, now: datetime) -> Story:
-    """In a fixed number of statements. Raises NotFound."""
+def whole(enrolment_id: int, now: datetime, viewer_id: int) -> Story:
+    """In a fixed number of statements; without disputes for whoever they may be about. Raises NotFound."""
     session = db.session()
     enrolment, order_number, is_suspended = _enrolment(session, enrolment_id)
     leaves = session.scalars(
         select(StudyLeave).where(StudyLeave.enrolled_degree_course_id == enrolment_id).order_by(StudyLeave.id)
     ).all()
-    student = enrolment.account
+    student, is_of_viewer = enrolment.account, study_cases.is_own(session, viewer_id, enrolment)
     return Story(
         enrolment=enrolment,
         student_id=student.id,
@@ -168,10 +168,10 @@ def whole(enrolment_id: int, now: datetime) -> Story:
         questions=_questions(session, enrolment_id),
         late_answers=sum(late.enrolment_id == enrolment_id for late in overdue.answers(session, now)),
         rewards=score_rows.of_enrolment(enrolment_id, Purse.REWARDS, ROWS),
-        fee=score_rows.of_enrolment(enrolment_id, Purse.FEE, ROWS),
-        complaints=_complaints(session, enrolment_id),
-        appeals=_appeals(session, enrolment_id),
-        history=_history(session, enrolment),
+        fee=() if is_of_viewer else score_rows.of_enrolment(enrolment_id, Purse.FEE, ROWS),
+        complaints=() if is_of_viewer else _complaints(session, enrolment_id),
+        appeals=() if is_of_viewer else _appeals(session, enrolment_id),
+        history=() if is_of_viewer else _history(session, enrolment),
     )
 
 
