@@ -277,8 +277,10 @@ def test_a_day_is_compared_again_and_a_difference_has_an_owner(app: Flask) -> No
     )
     assert page.request.path == here and "支付宝次日更正" in page.text
     assert clerk.post(f"/staff/reconciliation/differences/{number}/owner").status_code == 404
-    for day in ("2026-02-30", "2026-1-1", "２０２６-1-1", "x" * 10, "9999-12-31"):
+    wrong = ("2026-02-30", "2026-1-1", "２０２６-1-1", "２０２６-１１-０１", "x" * 10, "9999-12-31", "0001-01-01")
+    for day in wrong:
         assert clerk.get(f"/staff/reconciliation/{day}").status_code == 404, day
+        assert clerk.post(f"/staff/reconciliation/{day}/runs").status_code == 404, day
 
 
 def test_those_who_only_look_get_no_buttons(app: Flask, alipay: Cashier) -> None:

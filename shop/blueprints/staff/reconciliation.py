@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from shop import clock
+from shop.forms.staff import DAY as DAY_TEXT
 from shop.forms.staff import ReasonForm
 from shop.rules.staff_rights import Task
 from shop.services import reconciliation
@@ -40,7 +41,7 @@ def page(day: str) -> Page:
 
 def _day(text: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=clock.SHANGHAI).date()
+        return date.fromisoformat(text if DAY_TEXT.fullmatch(text) else "")
     except ValueError:
         abort(404)
 
