@@ -13,7 +13,18 @@ from werkzeug.test import TestResponse
 from shop import clock
 from shop.enums import GiftState, OrderStatus, RefundState, StaffRole, TransactionType, WithdrawalState
 from shop.extensions import db, unit_of_work
-from shop.models import Account, AuditLog, Coupon, Gift, Order, Refund, StaffMember, TransactionRecord, Withdrawal
+from shop.models import (
+    Account,
+    AuditLog,
+    Coupon,
+    Gift,
+    Order,
+    Refund,
+    StaffMember,
+    TransactionRecord,
+    Trouble,
+    Withdrawal,
+)
 from shop.services import attempts, payment, withdrawals
 from shop.services.audit_log import Actor
 from shop.services.staff import accounts, gifts
@@ -113,6 +124,25 @@ def test_f63_giving_and_refusing_one_gift_at_once_leaves_one_of_them(anna: Perso
     db.session.rollback()
     is_given = db.session.get_one(Gift, gift).state is GiftState.GIVEN
     assert (balance_of(student_id), count(TransactionRecord)) == ((50, 1) if is_given else (0, 0))
+
+
+def test_f63_closing_a_case_and_sending_its_money_back_at_once_leaves_one_of_them(
+    alipay: Cashier, anna: Person, bert: Person
+) -> None:
+    number = placed(a_student(), [a_course(30_000)])
+    alipay.fault("notify_lost", out_trade_no=f"{number}01", times=None)
+    fetch(attempts.pay_url(number) or "")
+    alipay.control("pay", {"out_trade_no": f"{number}01", "amount": "0.01"})
+    payment.ask(f"{number}01")
+    case = db.session.query(Trouble.id).scalar()
+    db.session.remove()
+    with ThreadPoolExecutor(2) as threads, barrier("audit_log"):
+        steps = ((anna, "closing"), (bert, "refund"))
+        sent = [threads.submit(who.post, f"/staff/money/{case}/{step}", REASON) for who, step in steps]
+        until_waiting(2)
+    answers = sorted(each.result().status_code for each in sent)
+    assert answers[0] == 303 and answers[1] in (404, 409)
+    assert count(AuditLog, AuditLog.subject_table == "trouble") == 1
 
 
 # ---------------------------------------------------------------- F64, F65
