@@ -145,6 +145,12 @@ class AnotherPerson(NotYourTurn):
     text = _("这一步需要另一位同事：同一个人不能既提出又批准。")
 
 
+class NotYourself(ShopError):
+    """What one administrator does to another, and nobody to their own account."""
+
+    text = _("不能对自己的账户执行这个操作，请让另一位系统管理员来做。")
+
+
 class NotRefundable(ShopError):
     """Lines of an order that cannot be asked for, or whose money cannot go back the way it came."""
 

@@ -57,9 +57,19 @@ def settle(number: str, reason: str | None) -> None:
     answer = payment.ask(number)
     click.echo(f"{number}: {SAYS[answer]}")
     if reason:
-        click.echo(f"{troubles.close(number, actor=ACTOR, reason=reason)} cases closed.")
+        _close(number, reason)
     if answer is Answer.UNKNOWN and not reason:
         sys.exit(1)
+
+
+def _close(number: str, reason: str) -> None:
+    cases = troubles.open_of(number)
+    try:
+        for case in cases:
+            troubles.close(case, actor=ACTOR, reason=reason)
+    except NotYourTurn:
+        raise click.ClickException(f"money that came for {number} is on its way back; wait for it.") from None
+    click.echo(f"{len(cases)} cases closed.")
 
 
 @commands.command("refund")
@@ -71,7 +81,7 @@ def refund(number: str, reason: str) -> None:
     Late and double money goes back by itself, a failed refund by `flask refunds retry`.
     """
     try:
-        made = troubles.send_back(number, actor=ACTOR, reason=reason)
+        made = troubles.send_back(troubles.odd_money_of(number), actor=ACTOR, reason=reason)
     except NotFound:
         raise click.ClickException(f"no odd money came for {number}.") from None
     except NotYourTurn:

@@ -1,7 +1,8 @@
 """What staff decide about refunds: yes, no, once more, and a refund that nobody has asked for (design 8, safety.md 4).
 
-Above ``REFUND_TWO_PERSONS_YUAN`` two different persons say yes. Nobody decides about an order of their own, and nobody
-says yes to what they have proposed themselves. A command on the server acts without an account: up to that limit.
+Above ``REFUND_TWO_PERSONS_YUAN``, all refunds of an order together, two different persons say yes. Nobody decides about
+an order of their own, and nobody says yes to what they have proposed themselves. A command on the server acts without
+an account: up to that limit.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from flask_babel import gettext as _
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shop import clock
@@ -19,7 +20,7 @@ from shop.extensions import db, settings, unit_of_work
 from shop.models import EnrolledDegreeCourse, Order, OrderDetail, Refund
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.rules.refund_states import OF_LINES
+from shop.rules.refund_states import NOTHING_MOVES, OF_LINES
 from shop.rules.staff_rights import Task
 from shop.rules.study_states import ENDED
 from shop.services import audit_log, clerks, refund_booking, refund_messages, refunds
@@ -91,7 +92,7 @@ def open_by_staff(order_number: str, detail_ids: Collection[int], *, actor: Acto
         if not _decides(session, actor):
             refund_messages.tell(session, order, refund, Step.PROPOSED)
             refunds.record(session, refund, "propose", None, actor, reason)
-        elif _takes_two(refund):
+        elif takes_two(session, order.id):
             _first_yes(session, order, refund, actor, "propose", None, reason)
         else:
             _say_yes(session, order, refund, actor, "")
@@ -131,10 +132,11 @@ def approve(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
         left_fen = refunds.cash_left_fen(session, order.id) + refund.amount_fen  # it counts this one as gone
         if refund.amount_fen > left_fen:
             raise NotRefundable(reason=refunds.too_much(left_fen))
-        if _takes_two(refund) and refund.first_approver_id is None:
+        needs_two = takes_two(session, order.id)
+        if needs_two and refund.first_approver_id is None:
             _first_yes(session, order, refund, actor, "first approve", RefundState.REQUESTED, reason)
         else:
-            if _takes_two(refund) and actor.account_id is None:
+            if needs_two and actor.account_id is None:
                 raise AnotherPerson
             _say_yes(session, order, refund, actor, reason)
             refunds.record(session, refund, "approve", RefundState.REQUESTED, actor, reason)
@@ -220,5 +222,11 @@ def _decides(session: Session, actor: Actor) -> bool:
     return actor.account_id is None or clerks.may(session, actor, Task.REFUND_DECIDE)
 
 
-def _takes_two(refund: Refund) -> bool:
-    return refund.amount_fen > settings().refund_two_persons_fen
+def takes_two(session: Session, order_id: int) -> bool:
+    """Whether what goes back of the order is more than one person may decide, this refund included.
+
+    All its refunds together: else somebody would give a large sum back alone, line by line.
+    """
+    of_order = Refund.order_id == order_id, Refund.cause.in_(OF_LINES), Refund.state.not_in(NOTHING_MOVES)
+    total_fen = session.scalar(select(func.coalesce(func.sum(Refund.amount_fen), 0)).where(*of_order)) or 0
+    return total_fen > settings().refund_two_persons_fen

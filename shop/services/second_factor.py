@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import unicodedata
 from datetime import datetime
 
 import pyotp
@@ -13,10 +14,11 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from shop.enums import MessageType
-from shop.errors import NotFound, ShopError
+from shop.errors import NotFound, NotYourself, ShopError, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import Account, RecoveryCode, SecondFactor
-from shop.services import audit_log, messages
+from shop.rules.staff_rights import Task
+from shop.services import audit_log, clerks, messages
 from shop.services.audit_log import Actor
 from shop.services.locks import lock_account
 from shop.wording import mark
@@ -57,7 +59,7 @@ def enrol(account_id: int, secret: str, code: str, now: datetime) -> list[str]:
 
     Raises WrongCode, also for an account that has a factor already: another tab was quicker.
     """
-    step = _step_of(secret, code, now)
+    step = _step_of(secret, _plain(code), now)
     if step is None:
         raise WrongCode
     with unit_of_work() as session:
@@ -83,11 +85,17 @@ def _letters() -> str:
 
 def check(account_id: int, code: str, now: datetime) -> None:
     """Use up a code of the app or from the paper. Raises WrongCode for a wrong one and for one that was used."""
-    code = code.replace(" ", "").replace("-", "").upper()
+    code = _plain(code)
     with unit_of_work() as session:
         used = _use_app_code if APP_CODE.fullmatch(code) else _use_recovery_code
         if not used(session, account_id, code, now):
             raise WrongCode
+
+
+def _plain(code: str) -> str:
+    """The code without what people and keyboards add: blanks, dashes, small letters, an IME's wide digits."""
+    normal = unicodedata.normalize("NFKC", code)
+    return "".join(sign for sign in normal if not sign.isspace() and unicodedata.category(sign) != "Pd").upper()
 
 
 def _use_app_code(session: Session, account_id: int, code: str, now: datetime) -> bool:
@@ -121,13 +129,18 @@ def codes_left(account_id: int) -> int:
 def drop(account_id: int, *, actor: Actor, reason: str) -> None:
     """Somebody has lost phone and paper: forget both and end every session; the next log-in begins anew.
 
-    The owner is told, as somebody else may have said that they were lost.
+    The owner is told, as somebody else may have said that they were lost. A person needs the right now, and does not do
+    it to themselves; a command acts without an account.
 
-    Raises NotFound, ValueError without a reason.
+    Raises NotFound, NotYourself, StaffOnly, ValueError without a reason.
     """
     reason = audit_log.checked_reason(reason)
+    if actor.account_id == account_id:
+        raise NotYourself
     with unit_of_work() as session:
         account = session.get(Account, account_id, with_for_update=True)
+        if actor.account_id is not None and not clerks.may(session, actor, Task.ACCOUNTS):
+            raise StaffOnly
         if account is None or not account.is_staff:
             raise NotFound
         session.execute(delete(SecondFactor).where(SecondFactor.account_id == account_id))
@@ -140,6 +153,8 @@ def drop(account_id: int, *, actor: Actor, reason: str) -> None:
 
 def _step_of(secret: str, code: str, now: datetime) -> int | None:
     """The time step whose code this is, the present one or its neighbours; None for no code of the secret."""
+    if not APP_CODE.fullmatch(code):
+        return None
     app, present = pyotp.TOTP(secret), int(now.timestamp()) // STEP_SECONDS
     steps = (present + drift for drift in DRIFT)
     return next((step for step in steps if secrets.compare_digest(app.at(step * STEP_SECONDS), code)), None)

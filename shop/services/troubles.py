@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session, joinedload
 
 from shop import clock
 from shop.enums import RefundCause, RefundState, TroubleKind
-from shop.errors import NotFound, NotYourTurn, StaffOnly
+from shop.errors import NotFound, NotYourTurn, OwnCase, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.gateways.alipay import Trade
 from shop.models import Order, Payment, Refund, Trouble
+from shop.rules.refund_states import UNDER_WAY
 from shop.rules.staff_rights import Task
 from shop.services import audit_log, clerks, refunds
 from shop.services.audit_log import Actor
@@ -128,29 +129,48 @@ def _open() -> Sequence[Case]:
     ]
 
 
-def send_back(out_trade_no: str, *, actor: Actor, reason: str) -> Refund:
-    """Return the odd money that came for one of our attempts, by the trade it came with.
+def open_of(out_trade_no: str) -> Sequence[int]:
+    """The cases about one attempt that nobody has settled, the oldest first."""
+    return db.session.scalars(
+        select(Trouble.id)
+        .where(Trouble.out_trade_no == out_trade_no, Trouble.resolved_time.is_(None))
+        .order_by(Trouble.id)
+    ).all()
 
-    Raises NotFound for an attempt without such money, NotYourTurn when it is on its way back already, StaffOnly,
-    ValueError without a reason.
+
+def odd_money_of(out_trade_no: str) -> int:
+    """The oldest case of an attempt whose money can go back; one that is on its way already, if no other is left.
+
+    Raises NotFound for an attempt without such money.
+    """
+    found = db.session.scalar(
+        select(Trouble.id)
+        .outerjoin(Refund, Refund.trouble_id == Trouble.id)
+        .where(
+            Trouble.out_trade_no == out_trade_no,
+            Trouble.kind.in_(REFUNDABLE),
+            Trouble.payment_id.is_not(None),
+            Trouble.resolved_time.is_(None),
+        )
+        .order_by(Refund.id.is_not(None), Trouble.id)
+        .limit(1)
+    )
+    if found is None:
+        raise NotFound
+    return found
+
+
+def send_back(trouble_id: int, *, actor: Actor, reason: str) -> Refund:
+    """Return the odd money of this case, which came for one of our attempts, by the trade it came with.
+
+    Raises NotFound for a case that is settled, NotYourTurn for one without such money and when it is on its way back
+    already, OwnCase, StaffOnly, ValueError without a reason.
     """
     reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
-        _check(session, actor)
-        trouble = session.scalars(
-            select(Trouble)
-            .where(
-                Trouble.out_trade_no == out_trade_no,
-                Trouble.kind.in_(REFUNDABLE),
-                Trouble.payment_id.is_not(None),
-                Trouble.resolved_time.is_(None),
-            )
-            .order_by(Trouble.id)
-        ).first()
-        if trouble is None or trouble.payment_id is None:
-            raise NotFound
-        payment = session.get_one(Payment, trouble.payment_id)
-        lock_order(session, payment.order_id)
+        trouble, payment = _locked(session, trouble_id, actor)
+        if payment is None or trouble.kind not in REFUNDABLE:
+            raise NotYourTurn
         if session.scalar(select(Refund.id).where(Refund.trouble_id == trouble.id)) is not None:
             raise NotYourTurn
         now = clock.now()
@@ -167,28 +187,42 @@ def send_back(out_trade_no: str, *, actor: Actor, reason: str) -> Refund:
         return refund
 
 
-def close(out_trade_no: str, *, actor: Actor, reason: str) -> int:
-    """Note that people have settled what was open about this attempt; how much that was. Moves nothing.
+def close(trouble_id: int, *, actor: Actor, reason: str) -> None:
+    """Note that people have settled this case. Moves nothing.
 
-    Raises StaffOnly, ValueError without a reason.
+    Raises NotFound for one that is settled, NotYourTurn while its own money goes back or may still, OwnCase, StaffOnly,
+    ValueError without a reason.
     """
     reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
-        _check(session, actor)
-        found = session.scalars(
-            select(Trouble).where(Trouble.out_trade_no == out_trade_no, Trouble.resolved_time.is_(None))
-        ).all()
-        for trouble in found:
-            trouble.resolved_time, trouble.resolution, trouble.handler_id = now, reason, actor.account_id
-            _log(session, trouble, "close", actor, reason)
-        return len(found)
+        trouble, _payment = _locked(session, trouble_id, actor)
+        going = Refund.trouble_id == trouble.id, Refund.state.in_(UNDER_WAY)
+        if session.scalar(select(Refund.id).where(*going)) is not None:
+            raise NotYourTurn
+        trouble.resolved_time, trouble.resolution, trouble.handler_id = now, reason, actor.account_id
+        _log(session, trouble, "close", actor, reason)
+
+
+def _locked(session: Session, trouble_id: int, actor: Actor) -> tuple[Trouble, Payment | None]:
+    """An open case and the attempt it is about, behind the lock of its order, for somebody who may decide about it."""
+    payment = session.scalars(
+        select(Payment).join(Trouble, Trouble.payment_id == Payment.id).where(Trouble.id == trouble_id)
+    ).one_or_none()
+    order = lock_order(session, payment.order_id) if payment else None
+    trouble = session.get(Trouble, trouble_id, with_for_update=True, populate_existing=True)
+    _check(session, actor)
+    if trouble is None or trouble.resolved_time is not None:
+        raise NotFound
+    if order is not None and actor.account_id == order.account_id:
+        raise OwnCase
+    return trouble, payment
 
 
 def take(trouble_id: int, *, actor: Actor) -> None:
     """Note that this person looks after it. Raises NotFound for what is settled, StaffOnly."""
     with unit_of_work() as session:
-        _check(session, actor)
         trouble = session.get(Trouble, trouble_id, with_for_update=True)
+        _check(session, actor)
         if trouble is None or trouble.resolved_time is not None:
             raise NotFound
         trouble.handler_id = actor.account_id

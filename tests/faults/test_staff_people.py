@@ -12,13 +12,24 @@ from werkzeug.test import TestResponse
 
 from shop import clock
 from shop.enums import GiftState, OrderStatus, RefundState, StaffRole, TransactionType, WithdrawalState
-from shop.extensions import db
-from shop.models import Account, AuditLog, Gift, Order, Refund, TransactionRecord, Withdrawal
+from shop.extensions import db, unit_of_work
+from shop.models import (
+    Account,
+    AuditLog,
+    Coupon,
+    Gift,
+    Order,
+    Refund,
+    StaffMember,
+    TransactionRecord,
+    Trouble,
+    Withdrawal,
+)
 from shop.services import attempts, payment, withdrawals
 from shop.services.audit_log import Actor
 from shop.services.staff import accounts, gifts
 from tests.audit import assert_audit_clean
-from tests.builders import a_clerk, a_course, a_student
+from tests.builders import a_clerk, a_coupon, a_course, a_student
 from tests.cashier.parts import Cashier, fetch
 from tests.degrees import a_mentor
 from tests.faults.barrier import barrier, until_waiting
@@ -115,6 +126,25 @@ def test_f63_giving_and_refusing_one_gift_at_once_leaves_one_of_them(anna: Perso
     assert (balance_of(student_id), count(TransactionRecord)) == ((50, 1) if is_given else (0, 0))
 
 
+def test_f63_closing_a_case_and_sending_its_money_back_at_once_leaves_one_of_them(
+    alipay: Cashier, anna: Person, bert: Person
+) -> None:
+    number = placed(a_student(), [a_course(30_000)])
+    alipay.fault("notify_lost", out_trade_no=f"{number}01", times=None)
+    fetch(attempts.pay_url(number) or "")
+    alipay.control("pay", {"out_trade_no": f"{number}01", "amount": "0.01"})
+    payment.ask(f"{number}01")
+    case = db.session.query(Trouble.id).scalar()
+    db.session.remove()
+    with ThreadPoolExecutor(2) as threads, barrier("audit_log"):
+        steps = ((anna, "closing"), (bert, "refund"))
+        sent = [threads.submit(who.post, f"/staff/money/{case}/{step}", REASON) for who, step in steps]
+        until_waiting(2)
+    answers = sorted(each.result().status_code for each in sent)
+    assert answers[0] == 303 and answers[1] in (404, 409)
+    assert count(AuditLog, AuditLog.subject_table == "trouble") == 1
+
+
 # ---------------------------------------------------------------- F64, F65
 
 
@@ -161,6 +191,25 @@ def test_f65_disabled_with_an_unpaid_order_the_session_ends_and_the_money_can_go
 
 
 # ---------------------------------------------------------------- F66
+
+
+@pytest.mark.parametrize("what", ["account", "campaign"])
+def test_f66_a_role_withdrawn_while_one_waits_for_the_lock_changes_nothing(app: Flask, what: str) -> None:
+    late, student, coupon = a_clerk(StaffRole.ADMIN, StaffRole.OPERATIONS), a_student(), a_coupon()
+    row, path = {
+        "account": (student, f"/staff/accounts/{student.id}/disabling"),
+        "campaign": (coupon, f"/staff/coupons/{coupon.id}/stopping"),
+    }[what]
+    person = Person(app).sign_in(late.username)
+    with ThreadPoolExecutor(1) as threads:
+        with unit_of_work() as session:
+            session.get_one(type(row), row.id, with_for_update=True)
+            session.query(StaffMember).filter_by(account_id=late.id).delete()
+            sent = threads.submit(person.post, path, REASON)
+            until_waiting(1)
+        assert sent.result().status_code == 403
+    db.session.rollback()
+    assert db.session.get_one(Account, student.id).is_active and db.session.get_one(Coupon, coupon.id).enabled
 
 
 def test_f66_a_role_withdrawn_while_the_page_of_a_decision_is_open_decides_nothing(

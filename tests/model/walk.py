@@ -354,7 +354,7 @@ class Walk:
     def send_back(self, which: int) -> None:
         """Staff return money that fits nothing."""
         if number := _pick(books.troubled(), which):
-            self._use_case(lambda: troubles.send_back(number, actor=CLERK, reason="退回"))
+            self._use_case(lambda: troubles.send_back(troubles.odd_money_of(number), actor=CLERK, reason="退回"))
 
     # ------------------------------------------------------------ jobs, time, mischief
 

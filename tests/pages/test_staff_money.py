@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from shop.enums import RefundState, StaffRole, TransactionType, WithdrawalState
+from shop.enums import RefundState, StaffRole, TransactionType, TroubleKind, WithdrawalState
+from shop.errors import NotFound, StaffOnly
 from shop.extensions import db, unit_of_work
-from shop.models import Account, AuditLog, StaffMember, TransactionRecord, Trouble, Withdrawal
-from shop.services import attempts, payment, withdrawals
+from shop.models import Account, AuditLog, Refund, StaffMember, TransactionRecord, Trouble, Withdrawal
+from shop.services import attempts, payment, troubles, withdrawals
+from shop.services.audit_log import Actor
+from shop.services.staff import money_desk
 from tests.audit import assert_audit_clean
 from tests.builders import a_clerk, a_course, a_student
 from tests.cashier.parts import Cashier, fetch
 from tests.degrees import a_mentor
 from tests.person import Person
+from tests.purchases import saved
 from tests.refunding import asked, bought, placed, the_refund
 from tests.statements import counted
 
@@ -212,14 +217,26 @@ def test_one_transfer_pays_one_withdrawal(app: Flask) -> None:
 # ---------------------------------------------------------------- money without a home
 
 
-def test_a_wrong_amount_is_listed_taken_and_sent_back(app: Flask, alipay: Cashier) -> None:
-    number = placed(a_student(), [a_course(30_000)])
+def a_misfit(alipay: Cashier, student: Account) -> Trouble:
+    """One fen came for an order of 300 yuan."""
+    number = placed(student, [a_course(30_000)])
     alipay.fault("notify_lost", out_trade_no=f"{number}01", times=None)
     fetch(attempts.pay_url(number) or "")
     alipay.control("pay", {"out_trade_no": f"{number}01", "amount": "0.01"})
     assert payment.ask(f"{number}01") is payment.Answer.MISFIT
     db.session.rollback()
-    trouble = db.session.scalars(select(Trouble)).one()
+    return db.session.scalars(select(Trouble)).one()
+
+
+def resolution_of(trouble: Trouble) -> str | None:
+    db.session.rollback()
+    row = db.session.get_one(Trouble, trouble.id, populate_existing=True)
+    return row.resolution if row.resolved_time else None
+
+
+def test_a_wrong_amount_is_listed_taken_and_sent_back(app: Flask, alipay: Cashier) -> None:
+    trouble = a_misfit(alipay, a_student())
+    number = trouble.out_trade_no[:-2]
     clerk = finance(app)
     page = clerk.get("/staff/money")
     assert f'data-trouble="{trouble.id}"' in page.text and number in page.text
@@ -229,10 +246,72 @@ def test_a_wrong_amount_is_listed_taken_and_sent_back(app: Flask, alipay: Cashie
     assert "已原路退回" in done.text
 
 
-def test_an_unknown_trade_is_closed_with_its_reason(app: Flask) -> None:
-    from shop.enums import TroubleKind
-    from tests.purchases import saved
+def test_of_two_cases_of_one_attempt_the_one_that_was_clicked_is_decided(app: Flask, alipay: Cashier) -> None:
+    first = a_misfit(alipay, a_student())
+    second = saved(
+        Trouble(
+            kind=TroubleKind.SECOND_TRADE,
+            payment_id=first.payment_id,
+            out_trade_no=first.out_trade_no,
+            trade_no="2026112322001400000000000009",
+            amount_fen=700_000,
+            found_by="bill",
+        )
+    )
+    clerk = finance(app)
+    clerk.post(f"/staff/money/{second.id}/refund", {"reason": "付了两次"})
+    db.session.rollback()
+    refund = db.session.scalars(select(Refund)).one()
+    assert (refund.trouble_id, refund.amount_fen) == (second.id, 700_000)
+    early = clerk.post(f"/staff/money/{second.id}/closing", {"reason": "已退"})
+    assert (early.status_code, "正在原路退回" in early.text) == (409, True)
+    assert clerk.post(f"/staff/money/{first.id}/closing", {"reason": "线下已退"}).status_code == 303
+    assert (resolution_of(first), resolution_of(second)) == ("线下已退", None)
+    with pytest.raises(NotFound):
+        troubles.send_back(first.id, actor=Actor("command line"), reason="再退")
 
+
+def test_money_that_alipay_does_not_send_back_is_said_not_to_be(app: Flask, alipay: Cashier) -> None:
+    trouble, clerk = a_misfit(alipay, a_student()), finance(app)
+    alipay.fault("refund_refused", out_trade_no=trouble.out_trade_no, times=1)
+    told = clerk.follow(clerk.post(f"/staff/money/{trouble.id}/refund", {"reason": "金额不符"}))
+    assert "支付宝拒绝了这笔退款" in told.text and "已原路退回" not in told.text
+    db.session.rollback()
+    assert db.session.scalars(select(Refund.out_request_no)).one() in clerk.get("/staff/money").text
+
+
+def test_nobody_decides_about_odd_money_of_their_own(app: Flask, alipay: Cashier) -> None:
+    student = a_student()
+    trouble = a_misfit(alipay, student)
+    with unit_of_work() as session:
+        session.get_one(Account, student.id).is_staff = True
+        session.add(StaffMember(account_id=student.id, role=StaffRole.FINANCE))
+    own = Person(app).sign_in(student.username)
+    for step in ("refund", "closing"):
+        answer = own.post(f"/staff/money/{trouble.id}/{step}", {"reason": "给自己"})
+        assert (answer.status_code, "请让另一位同事处理" in answer.text) == (403, True), step
+    assert (resolution_of(trouble), rows(Refund)) == (None, 0)
+
+
+def test_asking_alipay_and_comparing_a_day_again_are_in_the_audit_log(app: Flask, alipay: Cashier) -> None:
+    trouble, clerk = a_misfit(alipay, a_student()), finance(app)
+    clerk.post(f"/staff/money/{trouble.id}/inquiry")
+    clerk.post("/staff/reconciliation/2026-11-02/runs")
+    asked_for = select(AuditLog.action, AuditLog.subject_id, AuditLog.after, AuditLog.account_id.is_not(None))
+    db.session.rollback()
+    assert [tuple(row) for row in db.session.execute(asked_for.order_by(AuditLog.id))] == [
+        ("trouble inquiry", trouble.id, {"out_trade_no": trouble.out_trade_no}, True),
+        ("reconciliation run", 0, {"day": "2026-11-02"}, True),
+    ]
+    service = a_clerk(StaffRole.SERVICE)
+    other = Actor(service.username, service.id)
+    with pytest.raises(StaffOnly):
+        money_desk.ask_gateway(trouble.id, actor=other)
+    with pytest.raises(StaffOnly):
+        money_desk.compare_again(date(2026, 11, 2), actor=other)
+
+
+def test_an_unknown_trade_is_closed_with_its_reason(app: Flask) -> None:
     trouble = saved(
         Trouble(kind=TroubleKind.UNKNOWN_TRADE, out_trade_no="X1", trade_no="T1", amount_fen=100, found_by="bill")
     )
@@ -240,7 +319,7 @@ def test_an_unknown_trade_is_closed_with_its_reason(app: Flask) -> None:
     assert clerk.post(f"/staff/money/{trouble.id}/refund", {"reason": "退回"}).status_code == 409
     assert clerk.post(f"/staff/money/{trouble.id}/closing", {"reason": ""}).status_code == 422
     page = clerk.follow(clerk.post(f"/staff/money/{trouble.id}/closing", {"reason": "线下已退"}))
-    assert "已结案 1 条" in page.text and "data-trouble" not in page.text
+    assert "已结案" in page.text and "data-trouble" not in page.text
     db.session.rollback()
     row = db.session.get_one(Trouble, trouble.id)
     assert (row.resolution, row.handler_id is not None) == ("线下已退", True)
@@ -256,7 +335,6 @@ def test_there_is_no_way_to_mark_an_order_paid(app: Flask) -> None:
 def test_a_day_is_compared_again_and_a_difference_has_an_owner(app: Flask) -> None:
     from shop.enums import DifferenceKind
     from shop.models import Reconciliation, ReconciliationDifference
-    from tests.purchases import saved
     from tests.staff_rights.money import DAY
 
     sums = {"payments": 1, "paid_fen": 100, "refunds": 0, "refunded_fen": 0}
@@ -277,8 +355,10 @@ def test_a_day_is_compared_again_and_a_difference_has_an_owner(app: Flask) -> No
     )
     assert page.request.path == here and "支付宝次日更正" in page.text
     assert clerk.post(f"/staff/reconciliation/differences/{number}/owner").status_code == 404
-    for day in ("2026-02-30", "2026-1-1", "２０２６-1-1", "x" * 10, "9999-12-31"):
+    wrong = ("2026-02-30", "2026-1-1", "２０２６-1-1", "２０２６-１１-０１", "x" * 10, "9999-12-31", "0001-01-01")
+    for day in wrong:
         assert clerk.get(f"/staff/reconciliation/{day}").status_code == 404, day
+        assert clerk.post(f"/staff/reconciliation/{day}/runs").status_code == 404, day
 
 
 def test_those_who_only_look_get_no_buttons(app: Flask, alipay: Cashier) -> None:

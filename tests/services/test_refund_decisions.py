@@ -14,7 +14,7 @@ from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, Notification, Order, StaffMember
 from shop.services import refund_decisions, refunds
 from shop.services.audit_log import Actor
-from shop.services.staff import accounts
+from shop.services.staff import accounts, refund_desk
 from tests.audit import assert_audit_clean
 from tests.builders import a_clerk, a_course, a_degree, a_student
 from tests.cashier.parts import Cashier
@@ -88,6 +88,24 @@ def test_above_the_limit_two_different_persons_say_yes(alipay: Cashier, anna: Ac
     )
     assert refunds.send(refund) == "done"
     assert actions() == [("refund first approve", anna.account_id), ("refund approve", bert.account_id)]
+
+
+def test_nobody_gives_a_large_sum_back_alone_line_by_line(alipay: Cashier, anna: Actor, bert: Actor) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(450_000), a_course(450_000)])
+    first, second = (line.id for line in lines_of(number))
+    refund = refund_decisions.open_by_staff(number, [first], actor=anna, reason="视频打不开").out_request_no
+    assert refunds.send(refund) == "done"
+    alipay.move_clock(4)
+    refund = refund_decisions.open_by_staff(number, [second], actor=anna, reason="视频打不开").out_request_no
+    assert (the_refund(refund).state, the_refund(refund).first_approver_id) == (RefundState.REQUESTED, anna.account_id)
+    assert refund_desk.whole(refund).takes_two
+    refund_decisions.refuse(refund, actor=bert, reason="再看看")
+    refund = asked(student, number, 1)
+    refund_decisions.approve(refund, actor=anna, reason="同意")
+    assert the_refund(refund).state is RefundState.REQUESTED
+    refund_decisions.approve(refund, actor=bert, reason="同意")
+    assert the_refund(refund).state is RefundState.APPROVED
 
 
 def test_a_command_without_a_person_ends_at_the_limit(alipay: Cashier, anna: Actor) -> None:

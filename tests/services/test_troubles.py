@@ -74,6 +74,8 @@ def test_odd_money_is_listed_and_sent_back_once(app: Flask, misfit: str, alipay:
     assert code == 0 and f"R{misfit}01WRONG" in text
     code, text = run(app, "refund", f"{misfit}01", "--reason", WHY)
     assert code == 1 and "on its way back already" in text
+    code, text = run(app, "settle", f"{misfit}01", "--reason", WHY)
+    assert code == 1 and "is on its way back" in text and "closed" not in text
     assert refunds.send_due()["done"] == 1
     assert alipay.trade(f"{misfit}01")["status"] == "TRADE_CLOSED"  # refunded in full
     refund = db.session.scalars(select(Refund)).one()

@@ -11,7 +11,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from shop.enums import StaffRole
-from shop.errors import ShopError
+from shop.errors import NotYourself, ShopError
 from shop.extensions import settings
 from shop.forms import Form
 from shop.forms.staff import ReasonForm
@@ -21,7 +21,7 @@ from shop.services import data_export, erasure, second_factor
 from shop.services.accounts import UsernameTaken
 from shop.services.erasure import NotDeletable
 from shop.services.staff import accounts
-from shop.services.staff.accounts import LastAdministrator, NoAddress, NotYourself
+from shop.services.staff.accounts import LastAdministrator, NoAddress
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
 from shop.web.staff import confirmed, staff_actor, staff_may
@@ -128,8 +128,6 @@ def end_sessions(account_id: int) -> Page:
 @staff_may(Task.ACCOUNTS)
 @confirmed
 def drop_second_factor(account_id: int) -> Page:
-    if account_id == current_user.id:
-        return _refused(account_id, NotYourself())
     return _with_reason(account_id, second_factor.drop, _("两步验证已清除，对方下次登录时重新设置。"))
 
 

@@ -7,10 +7,11 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from shop import clock
-from shop.errors import NotFound, NotYourTurn
+from shop.blueprints.staff.refunds import tell_outcome
+from shop.errors import NotYourTurn, OwnCase, ShopError
 from shop.forms.staff import ReasonForm
 from shop.rules.staff_rights import Task
-from shop.services import payment, refunds, troubles
+from shop.services import troubles
 from shop.services.payment import Answer
 from shop.services.staff import money_desk
 from shop.web.errors import note_refusal
@@ -53,7 +54,7 @@ def take(trouble_id: int) -> Page:
 @staff_may(Task.MONEY_SETTLE)
 def inquire(trouble_id: int) -> Page:
     """Ask Alipay about the attempt once more: whatever it says is booked by the rules that book everything."""
-    flash(*said(payment.ask(money_desk.case(trouble_id).out_trade_no)))
+    flash(*said(money_desk.ask_gateway(trouble_id, actor=staff_actor())))
     return redirect(url_for("staff_money.index"), 303)
 
 
@@ -73,15 +74,14 @@ def send_back(trouble_id: int) -> Page:
     form = ReasonForm()
     if not form.validate():
         return _page(form=form, about=trouble_id), 422
-    number = money_desk.case(trouble_id).out_trade_no
     try:
-        refund = troubles.send_back(number, actor=staff_actor(), reason=form.reason.data)
-    except (NotFound, NotYourTurn) as error:
-        note_refusal(error)
-        return _page(about=trouble_id, refused=_("这笔款项已在退回途中，或者不能由这里退回。")), 409
-    refunds.send(refund.out_request_no)
-    flash(_("已原路退回，退款号 %(number)s。", number=refund.out_request_no), "ok")
-    return redirect(url_for("staff_money.index"), 303)
+        refund = troubles.send_back(trouble_id, actor=staff_actor(), reason=form.reason.data)
+    except OwnCase as error:
+        return _refused(trouble_id, error, error.message)
+    except NotYourTurn as error:
+        return _refused(trouble_id, error, _("这笔款项已在退回途中，或者不能由这里退回。"))
+    tell_outcome(refund.out_request_no)
+    return redirect(url_for("staff_refunds.page", out_request_no=refund.out_request_no), 303)
 
 
 @bp.post(f"/{TROUBLE}/closing")
@@ -91,7 +91,16 @@ def close(trouble_id: int) -> Page:
     form = ReasonForm()
     if not form.validate():
         return _page(form=form, about=trouble_id), 422
-    number = money_desk.case(trouble_id).out_trade_no
-    closed = troubles.close(number, actor=staff_actor(), reason=form.reason.data)
-    flash(_("已结案 %(n)s 条，没有动用资金。", n=closed), "ok")
+    try:
+        troubles.close(trouble_id, actor=staff_actor(), reason=form.reason.data)
+    except OwnCase as error:
+        return _refused(trouble_id, error, error.message)
+    except NotYourTurn as error:
+        return _refused(trouble_id, error, _("这笔款项正在原路退回，退款完成后自动结案。"))
+    flash(_("已结案，没有动用资金。"), "ok")
     return redirect(url_for("staff_money.index"), 303)
+
+
+def _refused(trouble_id: int, error: ShopError, why: str) -> Page:
+    note_refusal(error)
+    return _page(about=trouble_id, refused=why), error.status

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from shop import clock
+from shop.forms.staff import DAY as DAY_TEXT
 from shop.forms.staff import ReasonForm
 from shop.rules.staff_rights import Task
-from shop.services import reconciliation
 from shop.services.reconciliation import NoBill, NotOver
 from shop.services.staff import money_desk
 from shop.web.staff import staff_actor, staff_may
@@ -40,7 +40,7 @@ def page(day: str) -> Page:
 
 def _day(text: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=clock.SHANGHAI).date()
+        return date.fromisoformat(text if DAY_TEXT.fullmatch(text) else "")
     except ValueError:
         abort(404)
 
@@ -64,14 +64,13 @@ def run(day: str) -> Page:
     """Compare the day again; what is safe heals by itself."""
     when = _day(day)
     try:
-        done = reconciliation.reconcile(when)
+        left = money_desk.compare_again(when, actor=staff_actor())
     except NotOver:
         flash(_("这一天还没有结束，支付宝还没有账单。"), "warning")
         return redirect(url_for("staff_reconciliation.index"), 303)
     except NoBill:
         flash(_("现在拿不到这一天的账单，什么都没有改变。请稍后再试。"), "warning")
         return redirect(url_for("staff_reconciliation.index"), 303)
-    left = len(reconciliation.open_differences(done))
     flash(_("已重新对账：还有 %(n)s 处差异需要人处理。", n=left), "ok" if not left else "warning")
     return redirect(url_for("staff_reconciliation.page", day=day), 303)
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from shop import clock
 from shop.enums import Choice, MessageType, Role, StaffRole
-from shop.errors import NotFound, ShopError, StaffOnly
+from shop.errors import NotFound, NotYourself, ShopError, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, SecondFactor, StaffMember
 from shop.rules.staff_rights import Task
@@ -31,10 +31,6 @@ from shop.wording import mark
 
 NOT_A_PASSWORD = "!"  # no hash: nothing matches it until the owner has chosen one
 LATEST = 20  # audit rows on the page of an account
-
-
-class NotYourself(ShopError):
-    text = _("不能对自己的账户执行这个操作，请让另一位系统管理员来做。")
 
 
 class NoAddress(ShopError):
@@ -271,11 +267,12 @@ def password_link(account_id: int, *, actor: Actor, reason: str) -> str:
 
 
 def _locked(session: Session, account_id: int, actor: Actor) -> Account:
-    _check(session, actor)
+    """The account, nobody else's to change; the right is asked for behind the locks, as others wait there, too."""
     if actor.account_id == account_id:
         raise NotYourself
     session.execute(select(StaffMember.account_id).where(_ADMINISTRATOR).order_by("account_id").with_for_update())
     account = session.get(Account, account_id, with_for_update=True, populate_existing=True)
+    _check(session, actor)
     if account is None:
         raise NotFound
     return account

@@ -264,8 +264,7 @@ def extend(coupon_id: int, quantity: int, close_date: date, *, actor: Actor, rea
 def _changing(coupon_id: int, actor: Actor) -> Iterator[tuple[Session, Coupon]]:
     """A published campaign, locked; its pages show the change when the transaction is over."""
     with unit_of_work() as session:
-        _check_right(session, actor)
-        coupon = locked(session, coupon_id)
+        coupon = _locked(session, coupon_id, actor)
         if coupon.published_time is None:
             raise NotFound
         yield session, coupon
@@ -289,9 +288,15 @@ def open_codes(session: Session, coupon_id: int) -> int:
     return session.scalar(select(func.count()).select_from(CouponCode).where(*unused)) or 0
 
 
-def _locked_draft(session: Session, coupon_id: int, actor: Actor) -> Coupon:
-    _check_right(session, actor)
+def _locked(session: Session, coupon_id: int, actor: Actor) -> Coupon:
+    """The same for somebody whose right is asked for behind the lock: it may end while they wait."""
     coupon = locked(session, coupon_id)
+    _check_right(session, actor)
+    return coupon
+
+
+def _locked_draft(session: Session, coupon_id: int, actor: Actor) -> Coupon:
+    coupon = _locked(session, coupon_id, actor)
     if coupon.published_time is not None:
         raise AlreadyPublished
     return coupon

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from shop import clock
 from shop.enums import RefundState, TroubleKind
@@ -15,9 +15,10 @@ from shop.errors import NotFound, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, Order, Payment, Reconciliation, ReconciliationDifference, Refund, Trouble
 from shop.rules.staff_rights import Task
-from shop.services import audit_log, clerks
+from shop.services import audit_log, clerks, payment, reconciliation
 from shop.services.audit_log import Actor
 from shop.services.audit_queries import waiting
+from shop.services.payment import Answer
 from shop.services.troubles import REFUNDABLE
 
 DAYS = 62  # reconciliations in the list
@@ -38,6 +39,7 @@ class Case:
     found_by: str
     owner: str
     can_go_back: bool  # it came for an attempt of ours, and is not on its way back yet
+    refund_number: str  # "" unless it is on its way back
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,17 @@ class Difference:
 
 def cases() -> list[Case]:
     """Troubles, the oldest first, at most MOST."""
-    goes_back = select(Refund.id).where(Refund.trouble_id == Trouble.id).exists()
     rows = db.session.execute(
-        select(Trouble, func.coalesce(Order.order_number, ""), func.coalesce(Account.username, ""), goes_back)
+        select(
+            Trouble,
+            func.coalesce(Order.order_number, ""),
+            func.coalesce(Account.username, ""),
+            func.coalesce(Refund.out_request_no, ""),
+        )
         .outerjoin(Trouble.payment)
         .outerjoin(Payment.order)
         .outerjoin(Account, Account.id == Trouble.handler_id)
+        .outerjoin(Refund, Refund.trouble_id == Trouble.id)
         .where(Trouble.resolved_time.is_(None))
         .order_by(Trouble.found_time, Trouble.id)
         .limit(MOST)
@@ -96,18 +103,23 @@ def cases() -> list[Case]:
             found_time=trouble.found_time,
             found_by=trouble.found_by,
             owner=owner,
-            can_go_back=trouble.kind in REFUNDABLE and trouble.payment_id is not None and not is_going,
+            can_go_back=trouble.kind in REFUNDABLE and trouble.payment_id is not None and not refund_number,
+            refund_number=refund_number,
         )
-        for trouble, order_number, owner, is_going in rows
+        for trouble, order_number, owner, refund_number in rows
     ]
 
 
-def case(trouble_id: int) -> Trouble:
-    """An open one. Raises NotFound."""
-    found = db.session.get(Trouble, trouble_id)
-    if found is None or found.resolved_time is not None:
-        raise NotFound
-    return found
+def ask_gateway(trouble_id: int, *, actor: Actor) -> Answer:
+    """What Alipay says about the attempt of an open case now, booked by the rules. Raises NotFound, StaffOnly."""
+    with unit_of_work() as session:
+        _check(session, actor)
+        found = session.get(Trouble, trouble_id)
+        if found is None or found.resolved_time is not None:
+            raise NotFound
+        audit_log.record(session, actor, "trouble inquiry", found, after={"out_trade_no": found.out_trade_no})
+        number = found.out_trade_no
+    return payment.ask(number)
 
 
 def surplus() -> list[Surplus]:
@@ -182,6 +194,19 @@ def day(bill_date: date) -> tuple[Reconciliation, Sequence[Difference], Sequence
     return row, differences, session.scalars(select(AuditLog).where(*about).order_by(AuditLog.id)).all()
 
 
+def compare_again(bill_date: date, *, actor: Actor) -> int:
+    """Compare the day once more, which heals what is safe; how many differences are left to people.
+
+    Raises NotOver, NoBill, StaffOnly.
+    """
+    with unit_of_work() as session:
+        _check(session, actor)
+        row = session.scalars(select(Reconciliation).where(Reconciliation.bill_date == bill_date)).one_or_none()
+        subject = row or Reconciliation(id=0)  # the first comparison makes the row; ``after`` names the day
+        audit_log.record(session, actor, "reconciliation run", subject, after={"day": bill_date.isoformat()})
+    return len(reconciliation.open_differences(reconciliation.reconcile(bill_date)))
+
+
 def day_of(difference_id: int) -> date:
     """The day that a difference belongs to. Raises NotFound."""
     of = select(Reconciliation.bill_date).join(Reconciliation.differences)
@@ -203,9 +228,8 @@ def resolve_difference(difference_id: int, *, actor: Actor, reason: str) -> date
 
 def _change(difference_id: int, actor: Actor, verb: str, reason: str) -> date:
     with unit_of_work() as session:
-        if not clerks.may(session, actor, Task.MONEY_SETTLE):
-            raise StaffOnly
         row = session.get(ReconciliationDifference, difference_id, with_for_update=True)
+        _check(session, actor)
         if row is None or row.is_healed or row.resolved_time is not None:
             raise NotFound
         row.handler_id = actor.account_id
@@ -215,3 +239,8 @@ def _change(difference_id: int, actor: Actor, verb: str, reason: str) -> date:
             session, actor, f"reconciliation_difference {verb}", row, after={"kind": int(row.kind)}, reason=reason
         )
         return session.get_one(Reconciliation, row.reconciliation_id).bill_date
+
+
+def _check(session: Session, actor: Actor) -> None:
+    if not clerks.may(session, actor, Task.MONEY_SETTLE):
+        raise StaffOnly

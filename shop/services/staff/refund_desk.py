@@ -12,10 +12,10 @@ from sqlalchemy.orm import aliased
 
 from shop.enums import Choice, RefundCause, RefundState
 from shop.errors import NotFound
-from shop.extensions import db, settings
+from shop.extensions import db
 from shop.models import Account, AuditLog, Order, OrderDetail, Product, Refund, RefundDetail
 from shop.rules.refund_states import OF_LINES
-from shop.services import keyset
+from shop.services import keyset, refund_decisions
 from shop.services.keyset import Cursor, Window
 from shop.wording import mark as _
 
@@ -140,7 +140,7 @@ def whole(out_request_no: str) -> Whole:
         select(
             *_COLUMNS,
             *(Order.account_id.label("owner_id"), Refund.decision, Refund.decided_time, Refund.done_time),
-            *(Refund.asked_by_id, Refund.first_approver_id),
+            *(Refund.order_id, Refund.asked_by_id, Refund.first_approver_id),
             func.coalesce(asked_by.username, "").label("asked_by"),
             func.coalesce(first.username, "").label("first_approver"),
             func.coalesce(handler.username, "").label("handler"),
@@ -174,7 +174,7 @@ def whole(out_request_no: str) -> Whole:
         decided_time=row.decided_time,
         done_time=row.done_time,
         is_of_lines=row.cause in OF_LINES,
-        takes_two=row.amount_fen > settings().refund_two_persons_fen,
+        takes_two=refund_decisions.takes_two(session, row.order_id),
         persons=frozenset(found for found in (row.asked_by_id, row.first_approver_id) if found is not None),
         history=session.scalars(select(AuditLog).where(*about).order_by(AuditLog.id)).all(),
     )
