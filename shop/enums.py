@@ -403,6 +403,16 @@ class GiftState(Choice):
     REFUSED = 2, _("已驳回")
 
 
+class Preset(Choice):
+    """Periods that end today, today included; and the month before this one."""
+
+    WEEK = 7, _("最近 7 天")
+    MONTH = 30, _("最近 30 天")
+    QUARTER = 90, _("最近 90 天")
+    THIS_MONTH = 1, _("本月")
+    LAST_MONTH = 2, _("上月")
+
+
 class VisitStep(Choice):
     """What people do on their way to a purchase, and after it."""
 

@@ -8,9 +8,10 @@ from typing import Any
 from flask_babel import lazy_gettext as _
 from wtforms.validators import ValidationError
 
+from shop.enums import Preset
 from shop.forms import Form
 from shop.forms.staff import DayField, FilterChoice
-from shop.rules.periods import MOST_DAYS, Period, Preset, of_preset
+from shop.rules.periods import MOST_DAYS, Period, of_preset
 
 FIRST_DAY = date(2010, 1, 1)  # before there was a shop, and with room for a period before it
 

@@ -6,21 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from shop.enums import Choice
-from shop.wording import mark as _
+from shop.enums import Preset
 
 MOST_DAYS = 400
 DAY = timedelta(days=1)
-
-
-class Preset(Choice):
-    """Periods that end today, today included; and the month before this one."""
-
-    WEEK = 7, _("最近 7 天")
-    MONTH = 30, _("最近 30 天")
-    QUARTER = 90, _("最近 90 天")
-    THIS_MONTH = 1, _("本月")
-    LAST_MONTH = 2, _("上月")
 
 
 @dataclass(frozen=True, slots=True)

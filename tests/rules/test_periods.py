@@ -8,7 +8,8 @@ from statistics import quantiles
 
 import pytest
 
-from shop.rules.periods import Period, Preset, of_preset, percentile, permille
+from shop.enums import Preset
+from shop.rules.periods import Period, of_preset, percentile, permille
 
 TODAY = date(2026, 3, 31)
 

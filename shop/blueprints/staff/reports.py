@@ -9,8 +9,8 @@ from flask import Blueprint, abort, render_template, request
 from werkzeug.wrappers import Response
 
 from shop import clock
+from shop.enums import Preset
 from shop.forms.staff_reports import PeriodForm
-from shop.rules.periods import Preset
 from shop.rules.staff_rights import Task
 from shop.services.staff.reports.sheet import Row, Table
 from shop.services.staff.reports.shelf import REPORTS, Report
