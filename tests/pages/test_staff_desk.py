@@ -222,6 +222,8 @@ def test_every_number_leads_to_its_page(app: Flask, alipay: Cashier) -> None:
     refund = asked(student, number)
     finance = somebody(app, StaffRole.FINANCE)
     ledger = db.session.scalar(sa.text("SELECT transaction_number FROM transaction_record WHERE order_id IS NOT NULL"))
+    given = db.session.scalar(sa.text("SELECT transaction_number FROM transaction_record WHERE order_id IS NULL"))
+    assert found_by(finance, given) == f"/staff/people/{student.id}"
     trade = db.session.scalar(sa.text("SELECT trade_no FROM payment WHERE trade_no IS NOT NULL"))
     page = f"/staff/orders/{number}"
     cases = {number: page, f"{number}01": page, ledger: page, refund: f"/staff/refunds/{refund}"}

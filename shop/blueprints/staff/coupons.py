@@ -148,6 +148,7 @@ def delete(coupon_id: int) -> Page:
 
 @bp.get(f"/coupons/{COUPON}/publication")
 @staff_may(Task.COUPONS_EDIT)
+@confirmed  # before the reason is written, not after
 def publication(coupon_id: int) -> Page:
     """The rehearsal: what the campaign would have done, before anybody may have it."""
     coupon, _name = campaign_list.found(coupon_id)

@@ -159,6 +159,7 @@ def _back(order_number: str) -> Response:
 
 @bp.get(f"/orders/{ORDER}/refunds")
 @staff_may(Task.REFUND_PROPOSE)
+@confirmed  # before the form is filled in, not after
 def refund_page(order_number: str) -> Page:
     """Without lines chosen: which there are. With them in the address: what exactly would come back."""
     form = RefundForm(None)

@@ -76,6 +76,12 @@ def _ledger(q: str) -> Select[*tuple[Any, ...]]:
     )
 
 
+def _other_ledger(q: str) -> Select[*tuple[Any, ...]]:
+    """A row of the ledger that belongs to no order: on the statement of whom it concerns."""
+    row = TransactionRecord
+    return select(row.transaction_number, row.account_id).where(row.transaction_number == q, row.order_id.is_(None))
+
+
 def _people(q: str) -> Select[*tuple[Any, ...]]:
     """By user name, or by the exact e-mail address or phone number, which the answer does not repeat."""
     return select(Account.id, Account.id).where(_is_called(q))
@@ -148,6 +154,7 @@ KINDS = (
     Kind(_("付款记录"), Task.ORDERS_READ, _attempts, "/staff/orders/%s"),
     Kind(_("退款记录"), Task.REFUND_PROPOSE, _refunds, "/staff/refunds/%s"),
     Kind(_("贝里流水"), Task.ORDERS_READ, _ledger, "/staff/orders/%s"),
+    Kind(_("贝里流水"), Task.BELI_READ, _other_ledger, "/staff/people/%s"),
     Kind(_("用掉的优惠券"), Task.ORDERS_READ, _records, "/staff/orders/%s"),
     Kind(_("人员"), Task.PEOPLE_FIND, _people, "/staff/people/%s"),
     Kind(_("优惠券活动"), Task.COUPONS_READ, _campaigns, "/staff/coupons/%s"),
