@@ -19,6 +19,7 @@ from shop.errors import NotFound
 from shop.extensions import Instant
 
 SIZE = 50
+BATCH = 500  # rows read at a time for a file
 PLACE = re.compile(r"(-?[0-9]{1,19})\.([0-9]{1,10})", re.ASCII)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

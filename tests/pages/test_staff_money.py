@@ -78,6 +78,21 @@ def test_a_request_is_found_read_and_approved(app: Flask, alipay: Cashier) -> No
     assert row.reason == "属实" and row.account_id is not None
 
 
+def test_a_queue_comes_as_a_file_with_its_rows_and_no_payee(app: Flask, alipay: Cashier) -> None:
+    student = a_student()
+    refund = asked(student, bought(alipay, student, [a_course(30_000)]))
+    request = a_withdrawal()
+    clerk, service = finance(app), Person(app).sign_in(a_clerk(StaffRole.SERVICE).username)
+    file = clerk.get("/staff/refunds.csv?queue=0", buffered=True).text
+    assert f"{refund}," in file and student.username in file and ",300.00," in file
+    assert student.username not in service.get("/staff/refunds.csv", buffered=True).text
+    assert refund not in clerk.get("/staff/refunds.csv?queue=4", buffered=True).text
+    file = clerk.get("/staff/withdrawals.csv", buffered=True).text
+    assert f"\n{request.id}," in file.replace("\r", "") and "zq***@example.com" in file and PAYEE not in file
+    for area in ("refunds", "withdrawals"):
+        assert clerk.get(f"/staff/{area}.csv?queue=9").status_code == 422
+
+
 def test_a_large_one_goes_from_queue_to_queue_and_to_another_person(app: Flask, alipay: Cashier) -> None:
     student = a_student()
     number = bought(alipay, student, [a_course(600_000)])

@@ -134,10 +134,10 @@ def test_a_file_has_every_row_and_no_formula(finance: Person) -> None:
 
 
 def test_a_file_is_read_in_batches(finance: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shop.services.staff import order_list
+    from shop.services import keyset
 
     numbers = some_orders(a_student(), 7)
-    monkeypatch.setattr(order_list, "BATCH", 3)
+    monkeypatch.setattr(keyset, "BATCH", 3)
     answer = finance.get("/staff/orders.csv", buffered=True)
     assert [row[0] for row in csv.reader(io.StringIO(answer.text))][1:] == numbers[::-1]
 

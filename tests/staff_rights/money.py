@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 #                                visitor A B M+ M- lecturer OPS REG FIN CS ADM
 TABLE = """
 GET  /staff/refunds                                      login 403 403 403 403 403  403 403 ok  ok  403
+GET  /staff/refunds.csv                                  login 403 403 403 403 403  403 403 ok  ok  403
 GET  /staff/refunds/<out_request_no>                     login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/refunds/<out_request_no>/approval            login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/refusal             login 403 403 403 403 403  403 403 ok  403 403
@@ -26,6 +27,7 @@ POST /staff/reconciliation/<day>/runs                    login 403 403 403 403 4
 POST /staff/reconciliation/differences/<difference_id>/owner       login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/reconciliation/differences/<difference_id>/resolution  login 403 403 403 403 403  403 403 ok  403 403
 GET  /staff/withdrawals                                  login 403 403 403 403 403  403 403 ok  403 403
+GET  /staff/withdrawals.csv                              login 403 403 403 403 403  403 403 ok  403 403
 GET  /staff/withdrawals/<withdrawal_id>                  login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/withdrawals/<withdrawal_id>/payee            login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/withdrawals/<withdrawal_id>/approval         login 403 403 403 403 403  403 403 ok  403 403

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -21,19 +21,20 @@ from shop.rules.staff_rights import Task
 from shop.services import refund_decisions, refunds
 from shop.services.refund_sending import Outcome
 from shop.services.staff import refund_desk
-from shop.services.staff.refund_desk import Queue, Whole
+from shop.services.staff.refund_desk import Line, Queue, Whole
+from shop.web import csv_files
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
-from shop.web.staff import confirmed, may, staff_actor, staff_may
+from shop.web.staff import confirmed, may, person_name, staff_actor, staff_may
 
-bp = Blueprint("staff_refunds", __name__, url_prefix="/staff/refunds")
+bp = Blueprint("staff_refunds", __name__, url_prefix="/staff")
 
 NUMBER = "<string(maxlength=64):out_request_no>"
 
 Page = str | Response | tuple[str, int]
 
 
-@bp.get("")
+@bp.get("/refunds")
 @staff_may(Task.REFUND_PROPOSE)
 def index() -> Page:
     form = RefundFilter(request.args)
@@ -50,7 +51,24 @@ def index() -> Page:
     )
 
 
-@bp.get(f"/{NUMBER}")
+@bp.get("/refunds.csv")
+@staff_may(Task.REFUND_PROPOSE)
+def csv() -> Response:
+    form = RefundFilter(request.args)
+    if not form.validate():
+        abort(422)
+    head = [_("退款号"), _("订单"), _("学员"), _("来由"), _("状态"), _("申请时间"), _("贝里"), _("金额"), _("原因")]
+    return csv_files.download("refunds", head, map(_cells, refund_desk.everything(form.queue.data)))
+
+
+def _cells(line: Line) -> Sequence[object]:
+    return [
+        *(line.number, line.order_number, person_name(line.username), str(line.cause.label), str(line.state.label)),
+        *(f"{clock.local(line.requested_time):%Y-%m-%d %H:%M:%S}", line.beli, to_yuan(line.amount_fen), line.reason),
+    ]
+
+
+@bp.get(f"/refunds/{NUMBER}")
 @staff_may(Task.REFUND_PROPOSE)
 def page(out_request_no: str) -> Page:
     return _page(out_request_no)
@@ -76,7 +94,7 @@ def _may_approve(whole: Whole) -> bool:
     return is_free and whole.line.state is RefundState.REQUESTED and may(Task.REFUND_DECIDE)
 
 
-@bp.post(f"/{NUMBER}/approval")
+@bp.post(f"/refunds/{NUMBER}/approval")
 @staff_may(Task.REFUND_DECIDE)
 @confirmed
 def approve(out_request_no: str) -> Page:
@@ -86,7 +104,7 @@ def approve(out_request_no: str) -> Page:
     return _step(out_request_no, refund_decisions.approve, reason=form.reason.data)
 
 
-@bp.post(f"/{NUMBER}/refusal")
+@bp.post(f"/refunds/{NUMBER}/refusal")
 @staff_may(Task.REFUND_DECIDE)
 @confirmed
 def refuse(out_request_no: str) -> Page:
@@ -96,7 +114,7 @@ def refuse(out_request_no: str) -> Page:
     return _step(out_request_no, refund_decisions.refuse, reason=form.reason.data)
 
 
-@bp.post(f"/{NUMBER}/retry")
+@bp.post(f"/refunds/{NUMBER}/retry")
 @staff_may(Task.REFUND_DECIDE)
 @confirmed
 def retry(out_request_no: str) -> Page:

@@ -25,7 +25,6 @@ from shop.models import (
 from shop.services import keyset
 from shop.services.keyset import Cursor, Window
 
-BATCH = 500
 # what finance reads of it
 OF_MONEY = tuple(
     model.__tablename__
@@ -62,7 +61,7 @@ def listed(wanted: Wanted, cursor: Cursor, size: int = keyset.SIZE) -> Window[Au
 
 def everything(wanted: Wanted) -> Iterator[AuditLog]:
     """All of it, read batch by batch as it is asked for."""
-    return keyset.every(lambda cursor: listed(wanted, cursor, BATCH))
+    return keyset.every(lambda cursor: listed(wanted, cursor, keyset.BATCH))
 
 
 def _query(wanted: Wanted) -> Select[*tuple[Any, ...]]:

@@ -32,7 +32,6 @@ from shop.services.staff import campaigns, rehearsal
 from shop.services.staff.campaigns import Terms
 from shop.wording import mark as _
 
-BATCH = 500  # rows read at a time for a file
 LATEST = 20  # audit rows on the page of a campaign
 EXAMPLE_FEN = 100_00  # what the example of a campaign without a price costs
 
@@ -142,7 +141,7 @@ def listed(wanted: Wanted, cursor: Cursor, size: int = keyset.SIZE) -> Window[Li
 
 def everything(wanted: Wanted) -> Iterator[Line]:
     """The whole list, read batch by batch as it is asked for."""
-    return keyset.every(lambda cursor: listed(wanted, cursor, BATCH))
+    return keyset.every(lambda cursor: listed(wanted, cursor, keyset.BATCH))
 
 
 def _with_product() -> Select[*tuple[Any, ...]]:

@@ -26,8 +26,6 @@ from shop.services import keyset
 from shop.services.keyset import Cursor, Window
 from shop.wording import mark as _
 
-BATCH = 200  # rows read at a time for a file
-
 
 class Sort(Choice):
     """What of the catalogue a list is about."""
@@ -118,7 +116,7 @@ def listed(wanted: Wanted, cursor: Cursor, size: int = keyset.SIZE) -> Window[Li
 
 def everything(wanted: Wanted) -> Iterator[Line]:
     """The whole list, read batch by batch as it is asked for."""
-    return keyset.every(lambda cursor: listed(wanted, cursor, BATCH))
+    return keyset.every(lambda cursor: listed(wanted, cursor, keyset.BATCH))
 
 
 def _query(wanted: Wanted) -> Select[*tuple[Any, ...]]:

@@ -28,7 +28,6 @@ from shop.wording import mark
 ALPHABET = "ACDEFGHJKMNPRTWXY34679"
 LENGTH = 16  # 22^16: 71 random bits
 MOST_AT_ONCE = 5_000
-BATCH = 500  # rows read at a time for a file
 MOST_BATCHES = 50
 
 
@@ -166,7 +165,7 @@ def listed(coupon_id: int, wanted: Wanted, cursor: Cursor, size: int = keyset.SI
 
 def everything(coupon_id: int, wanted: Wanted) -> Iterator[Line]:
     """The whole list, read batch by batch as it is asked for."""
-    return keyset.every(lambda cursor: listed(coupon_id, wanted, cursor, BATCH))
+    return keyset.every(lambda cursor: listed(coupon_id, wanted, cursor, keyset.BATCH))
 
 
 def _where(wanted: Wanted) -> Iterator[Any]:

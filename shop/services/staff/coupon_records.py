@@ -17,8 +17,6 @@ from shop.services import keyset
 from shop.services.keyset import Cursor, Window
 from shop.wording import mark as _
 
-BATCH = 500  # rows read at a time for a file
-
 
 class RecordState(Choice):
     """What the list of records can be narrowed to."""
@@ -79,7 +77,7 @@ def listed(coupon_id: int, wanted: Wanted, cursor: Cursor, size: int = keyset.SI
 
 def everything(coupon_id: int, wanted: Wanted) -> Iterator[Record]:
     """The whole list, read batch by batch as it is asked for."""
-    return keyset.every(lambda cursor: listed(coupon_id, wanted, cursor, BATCH))
+    return keyset.every(lambda cursor: listed(coupon_id, wanted, cursor, keyset.BATCH))
 
 
 def _in_state(state: RecordState, now: datetime) -> ColumnElement[bool]:

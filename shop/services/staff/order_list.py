@@ -19,7 +19,6 @@ from shop.services.keyset import Cursor, Window
 from shop.wording import mark as _
 
 LATELY = timedelta(days=3)  # longer than from one nightly audit to the next
-BATCH = 500  # rows read at a time for a file
 
 
 class Sort(Choice):
@@ -97,7 +96,7 @@ def listed(wanted: Wanted, cursor: Cursor, size: int = keyset.SIZE) -> Window[Li
 
 def everything(wanted: Wanted) -> Iterator[Line]:
     """The whole list, read batch by batch as it is asked for: a file of a million rows never sits in memory."""
-    return keyset.every(lambda cursor: listed(wanted, cursor, BATCH))
+    return keyset.every(lambda cursor: listed(wanted, cursor, keyset.BATCH))
 
 
 def _is_by_amount(wanted: Wanted) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -101,7 +101,7 @@ def _count(queue: Queue) -> Any:
     return select(func.count()).select_from(Refund).where(*WHERE[queue]).scalar_subquery().label(queue.name)
 
 
-def listed(queue: Queue, cursor: Cursor) -> Window[Line]:
+def listed(queue: Queue, cursor: Cursor, size: int = keyset.SIZE) -> Window[Line]:
     """The refunds of a queue, the longest waiting first; those that are over, newest first. Raises NotFound."""
     query = select(*_COLUMNS).select_from(Refund).join(Refund.order).join(Account, Account.id == Order.account_id)
     found = keyset.page(
@@ -111,9 +111,15 @@ def listed(queue: Queue, cursor: Cursor) -> Window[Line]:
         Refund.id,  # type: ignore[arg-type]
         place_of=lambda row: (row.requested_time, row.id),
         cursor=cursor,
+        size=size,
         is_descending=queue is Queue.OVER,
     )
     return Window([_line(row) for row in found.rows], found.before, found.after)
+
+
+def everything(queue: Queue) -> Iterator[Line]:
+    """The whole queue, read batch by batch as it is asked for."""
+    return keyset.every(lambda cursor: listed(queue, cursor, keyset.BATCH))
 
 
 def _line(row: Row[*tuple[Any, ...]]) -> Line:

@@ -32,7 +32,6 @@ from shop.services.mentoring import present_module, to_answer_of, to_grade_of
 from shop.services.staff import overdue
 from shop.wording import mark as _
 
-BATCH = 500
 MOST_LATE = 5_000  # enrolments that a list of what is overdue names; databases take so many values at once
 
 
@@ -122,7 +121,7 @@ def listed(wanted: Wanted, cursor: Cursor, size: int = keyset.SIZE) -> Window[Li
 
 def everything(wanted: Wanted) -> Iterator[Line]:
     """The whole list, read batch by batch as it is asked for."""
-    return keyset.every(lambda cursor: listed(wanted, cursor, BATCH))
+    return keyset.every(lambda cursor: listed(wanted, cursor, keyset.BATCH))
 
 
 def degrees() -> Sequence[tuple[int, str]]:

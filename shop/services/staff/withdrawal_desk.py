@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,7 +86,7 @@ def _count(queue: Queue) -> Any:
     return select(func.count()).select_from(Withdrawal).where(*WHERE[queue]).scalar_subquery().label(queue.name)
 
 
-def listed(queue: Queue, cursor: Cursor) -> Window[Line]:
+def listed(queue: Queue, cursor: Cursor, size: int = keyset.SIZE) -> Window[Line]:
     """The requests of a queue, the longest waiting first; those that are over, newest first. Raises NotFound."""
     query = select(Withdrawal, Account.username).join(Account, Account.id == Withdrawal.account_id)
     found = keyset.page(
@@ -96,9 +96,15 @@ def listed(queue: Queue, cursor: Cursor) -> Window[Line]:
         Withdrawal.id,  # type: ignore[arg-type]
         place_of=lambda row: (row[0].requested_time, row[0].id),
         cursor=cursor,
+        size=size,
         is_descending=queue is Queue.OVER,
     )
     return Window([_line(*row) for row in found.rows], found.before, found.after)
+
+
+def everything(queue: Queue) -> Iterator[Line]:
+    """The whole queue, read batch by batch as it is asked for."""
+    return keyset.every(lambda cursor: listed(queue, cursor, keyset.BATCH))
 
 
 def _line(row: Withdrawal, username: str) -> Line:
