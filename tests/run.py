@@ -19,7 +19,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 ALL_BUT_BROWSER = ("--ignore=tests/browser",)
-PARALLEL = ("-n", "2", "--dist", "loadfile")
+PARALLEL = ("-n", "3", "--dist", "loadfile")  # two cores are idle a third of the time with two
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
