@@ -40,7 +40,7 @@ SETTINGS = settings(
     print_blob=False,
 )
 PATIENCE = 0 if "MODEL_WALKS" in os.environ else 600  # seconds for one test; none for a longer search
-WALKS = {"sqlite": 30, "postgresql": 10}  # of one file; there are four
+WALKS = {"sqlite": 20, "postgresql": 10}  # of one file; there are four
 WHO = st.sampled_from([0, 0, 0, 1])
 WHAT = st.sampled_from([[0], [1], [0, 1], [2], [0, 2], [0, 1, 2]])
 WHICH = st.sampled_from([0, 0, 0, 1, 1, 2, 3])  # the newest first

@@ -124,7 +124,8 @@ def test_a_draft_is_written_looked_at_changed_and_published(operations: Person, 
     row = the_coupon(draft)
     assert (row.enabled, row.off_percent, row.quantity, row.product_id) == (True, 79, 20, course.id)
     assert student.post(f"/coupons/{draft}/claims").status_code == 303
-    trail = db.session.execute(select(AuditLog.action, AuditLog.before, AuditLog.after, AuditLog.reason)).all()
+    columns = AuditLog.action, AuditLog.before, AuditLog.after, AuditLog.reason
+    trail = db.session.execute(select(*columns).order_by(AuditLog.id)).all()
     actions = [row.action for row in trail if row.action.startswith("coupon")]
     assert actions == ["coupon create", "coupon edit", "coupon publish"]
     edited, published = (next(row for row in trail if row.action == f"coupon {verb}") for verb in ("edit", "publish"))
