@@ -186,7 +186,9 @@ def empty(shop: Flask) -> None:
         else:
             connection = connection.execution_options(sqlite_begin="IMMEDIATE")  # waits for whoever still writes
             connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-            triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
+            kept = connection.exec_driver_sql("SELECT 1 FROM audit_log LIMIT 1").all()  # by triggers, if there are rows
+            seal = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+            triggers = connection.exec_driver_sql(seal).all() if kept else []
             for name, _made_by in triggers:  # SQLite cannot let them be
                 connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
             for name in tables:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from shop import clock
@@ -63,31 +65,30 @@ def run(session: Session) -> list[Finding]:
 def steps(session: Session) -> Iterator[tuple[Check, Finding | None]]:
     """Every check with what it found, as soon as it has."""
     for check in CHECKS:
-        yield check, _find(session, check.name, check.table, check.says, check.query())
+        yield check, _find(session, check.name, check.table, check.says, _unchanging(check.query))
 
 
 def notices(session: Session, now: datetime) -> list[Finding]:
     """What breaks no rule but waits: for a job, for Alipay, or for a person."""
     late = waiting.orders_waiting_since(now - GRACE - SWEEP)
-    found = [
-        _find(session, "order_is_late", "orders", "unpaid beyond its deadline; Alipay has not answered yet", late),
-        _find(
-            session,
+    asked = [
+        ("order_is_late", "orders", "unpaid beyond its deadline; Alipay has not answered yet", late),
+        (
             "money_waits_at_the_desk",
             "payment",
             "received, of no use to its order, and not returned yet",
             waiting.money_at_the_desk(),
         ),
-        _find(session, "refund_has_failed", "refund", "refused by Alipay", waiting.failed_refunds()),
-        _find(
-            session,
+        ("refund_has_failed", "refund", "refused by Alipay", waiting.failed_refunds()),
+        (
             "purse_waits",
             "enrolled_degree_course",
             "ended two days ago and not paid out: an appeal or a complaint waits, or the night does not come",
             degrees.purses_waiting_since(now - PAYS_WITHIN),
         ),
-        _find(session, "trouble_is_open", "trouble", "money that fits no order, undecided", waiting.open_troubles()),
+        ("trouble_is_open", "trouble", "money that fits no order, undecided", waiting.open_troubles()),
     ]
+    found = [_find(session, name, table, says, _first_rows(broken)) for name, table, says, broken in asked]
     return [finding for finding in found if finding]
 
 
@@ -111,7 +112,17 @@ def store() -> dict[str, int]:
     return {"checks": len(CHECKS), "findings": len(findings), "notices": len(noted)}
 
 
-def _find(session: Session, name: str, table: str, says: str, broken: Broken) -> Finding | None:
-    row = next(iter(broken.subquery().c))
-    found = session.execute(select(row, func.count().over()).order_by(row).limit(MOST_NAMED)).all()
+def _find(session: Session, name: str, table: str, says: str, first_rows: Select[Any]) -> Finding | None:
+    found = session.execute(first_rows).all()
     return Finding(name, table, says, tuple(id_ for id_, _ in found), found[0][1]) if found else None
+
+
+def _first_rows(broken: Broken) -> Select[Any]:
+    """Which rows are named, and how many there are in all."""
+    row = next(iter(broken.subquery().c))
+    return select(row, func.count().over()).order_by(row).limit(MOST_NAMED)
+
+
+@cache  # to write the statements down takes longer than a small shop's database needs to answer them
+def _unchanging(query: Callable[[], Broken]) -> Select[Any]:
+    return _first_rows(query())
