@@ -96,9 +96,9 @@ class Web:
         if self._process is not None:
             self._process.terminate()
             try:
-                self._process.wait(timeout=15)
+                self._process.wait(timeout=3)
             except subprocess.TimeoutExpired:
-                pass
+                pass  # granian waits for a worker that was told to go while it was still starting
         self._end(signal.SIGKILL)  # the group may outlive its leader
 
     def _end(self, number: int) -> None:

@@ -109,6 +109,10 @@ def test_a_server_that_cannot_start_says_where_to_look(data: Path):
     (data / "appendonlydir" / "appendonly.aof.manifest").write_text("no manifest\n")
     with pytest.raises(embedded_redis.EmbeddedRedisError, match=r"redis\.log"):
         embedded_redis.ensure(data, timeout=1)
+    started = time.monotonic()
+    embedded_redis.stop(data)
+    assert time.monotonic() - started < 5, "waited for a server that is dead"
+    assert not embedded_redis.socket_path(data).exists()
 
 
 def test_a_dead_redis_costs_a_command_less_than_a_second(data: Path):
