@@ -70,6 +70,13 @@ REGISTRATION = {
 }
 
 
+def stands_in(word: str, text: str) -> bool:
+    """Whether the text says the word. Figures stand alone: microseconds hold any digits by chance."""
+    if word not in text or not word.isdigit():
+        return word in text
+    return re.search(rf"(?<![0-9A-Za-z_-]){word}(?![0-9A-Za-z_-])", text) is not None
+
+
 @dataclass
 class World:
     """Everybody by role, and the ids of what A owns."""

@@ -52,6 +52,7 @@ from tests.world import (
     SALARY,
     World,
     a_world,
+    stands_in,
 )
 
 MOST_PAGES = 900  # of one role
@@ -152,13 +153,6 @@ class Seen:
     def cells(self, word: str, world: World) -> set[tuple[str, str]]:
         roles = {account_id: role for role, account_id in world.ids.items()} | {None: "visitor"}
         return {(roles[account_id], rule) for account_id, rule, said in self.answers if stands_in(word, said)}
-
-
-def stands_in(word: str, text: str) -> bool:
-    """Whether the text says the word. Figures stand alone: the ids of requests are full of digits by chance."""
-    if word not in text or not word.isdigit():
-        return word in text
-    return re.search(rf"(?<![0-9A-Za-z_-]){word}(?![0-9A-Za-z_-])", text) is not None
 
 
 @contextmanager

@@ -58,6 +58,7 @@ from tests.world import (
     SALARY,
     World,
     a_world,
+    stands_in,
 )
 
 OWN = (SALARY, COMPANY, POSITION, PHONE, EMAIL, HOMEWORK, QUESTION, COMPLAINT, LEAVE, ASKED_BACK, "娜美")
@@ -225,7 +226,7 @@ def where(words: tuple[str, ...]) -> dict[str, set[str]]:
     with db.engine.connect() as connection:
         for table in db.metadata.sorted_tables:
             rows = [str(tuple(row)) for row in connection.execute(sa.select(table))]
-            if here := {word for word in words if any(word in row for row in rows)}:
+            if here := {word for word in words if any(stands_in(word, row) for row in rows)}:
                 found[table.name] = here
     return found
 
