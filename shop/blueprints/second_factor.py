@@ -82,7 +82,7 @@ def ask() -> Page:
         form.code.errors = [error.message]
         return _code_page(form, half), error.status
     _log_in(half)
-    return redirect(redirects.inside(half.target, "/staff/"), 303)
+    return redirect(_destination(half), 303)
 
 
 def _code_page(form: CodeForm, half: Half) -> str:
@@ -133,7 +133,13 @@ def enrol() -> Page:
         return _enrol_page(form, half), error.status
     throttle.forget("second_factor", half.person.id)
     _log_in(half)
-    return render_template("account/recovery_codes.html", codes=codes, target=redirects.inside(half.target, "/staff/"))
+    return render_template("account/recovery_codes.html", codes=codes, target=_destination(half))
+
+
+def _destination(half: Half) -> str:
+    """Where they were on the way to; the desk for those who only logged in."""
+    target = redirects.inside(half.target)
+    return "/staff/" if target == "/" else target
 
 
 def _enrol_page(form: CodeForm, half: Half) -> str:

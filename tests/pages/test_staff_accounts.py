@@ -35,10 +35,10 @@ from tests.person import PASSWORD, Person
 HOSTILE = ("", "\x00", "\ud800", "x" * 10_000, "９" * 6, "NaN", "9" * 30, "<script>alert(1)</script>", "' OR 1=1 --")
 
 
-def half_way(app: Flask, account: Account) -> Person:
+def half_way(app: Flask, account: Account, target: str = "/account/beli") -> Person:
     """Somebody who has given the right password, and nothing else yet."""
     person = Person(app)
-    answer = person.post("/login", {"username": account.username, "password": PASSWORD, "next": "/account/beli"})
+    answer = person.post("/login", {"username": account.username, "password": PASSWORD, "next": target})
     assert answer.status_code == 303
     assert "/login/second-factor" in answer.location
     return person
@@ -84,6 +84,12 @@ def test_a_code_of_the_app_lets_in_and_goes_where_the_person_wanted(app: Flask) 
     answer = person.post("/login/second-factor", {"code": code_of(clerk)})
     assert (answer.status_code, answer.location) == (303, "/account/beli")
     assert is_inside(person)
+
+
+def test_who_only_logs_in_comes_to_the_desk(app: Flask) -> None:
+    clerk = a_clerk(StaffRole.FINANCE)
+    answer = half_way(app, clerk, "/").post("/login/second-factor", {"code": code_of(clerk)})
+    assert (answer.status_code, answer.location) == (303, "/staff/")
 
 
 def test_a_code_may_be_typed_with_wide_digits_and_blanks(app: Flask) -> None:
