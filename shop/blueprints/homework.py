@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import IO
-
-from flask import Blueprint, flash, redirect, render_template, send_file, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from werkzeug.wrappers import Response
@@ -15,7 +12,7 @@ from shop.extensions import settings
 from shop.forms.homework import HandInForm
 from shop.services import homework, uploads
 from shop.services.homework import HomeworkView, NotNow
-from shop.web import markdown
+from shop.web import handed_in, markdown
 from shop.web.errors import note_refusal
 from shop.web.upload_limit import takes_files
 
@@ -23,8 +20,6 @@ bp = Blueprint("homework", __name__)
 
 NUMBER = "int(min=1, max=2147483647)"
 PAGE = f"/learning/degrees/<{NUMBER}:enrolment_id>/homework/<{NUMBER}:homework_id>"
-CHUNK = 64 * 1024
-SEALED = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; sandbox"}
 
 
 @bp.get(PAGE)
@@ -75,18 +70,4 @@ def _page(view: HomeworkView, form: HandInForm, refusal: NotNow | None = None) -
 @bp.get(f"/uploads/<{NUMBER}:upload_id>")
 @login_required
 def upload(upload_id: int) -> Response:
-    """A file that was handed in: always to be saved, never shown by the browser as a page of this site."""
-    file = uploads.fetch(current_user.id, upload_id)
-    answer = send_file(file.stream, file.mime_type, as_attachment=True, download_name=file.name, etag=False)
-    answer.response, answer.direct_passthrough = _chunks(file.stream), False
-    answer.content_length = file.size
-    answer.headers.update(SEALED)
-    answer.call_on_close(file.stream.close)
-    return answer
-
-
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    """The file is closed with its last part; a server's file wrapper leaves that to the end of the connection."""
-    with stream:
-        while chunk := stream.read(CHUNK):
-            yield chunk
+    return handed_in.attachment(uploads.fetch(current_user.id, upload_id))

@@ -19,7 +19,7 @@ from typing import IO
 
 import structlog
 from flask_babel import gettext as _
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from shop.errors import NotFound, ShopError
@@ -309,9 +309,26 @@ def fetch(account_id: int, upload_id: int) -> Download:
             EnrolledDegreeCourse.mentor_id == account_id,
         )
     )
-    row = db.session.scalars(
-        select(Upload).where(Upload.id == upload_id, or_(of_homework.exists(), of_follow_up.exists()))
-    ).one_or_none()
+    return _opened(select(Upload).where(Upload.id == upload_id, or_(of_homework.exists(), of_follow_up.exists())))
+
+
+def fetch_of_hand_in(enrolment_id: int, submission_id: int, upload_id: int) -> Download:
+    """A file of this hand-in of this enrolment, for the registry, which judges marks. Raises NotFound."""
+    wanted = (
+        select(Upload)
+        .join(HomeworkSubmission, HomeworkSubmission.id == Upload.homework_submission_id)
+        .join(HomeworkRecord, HomeworkRecord.id == HomeworkSubmission.homework_record_id)
+        .where(
+            Upload.id == upload_id,
+            HomeworkSubmission.id == submission_id,
+            HomeworkRecord.student_id == enrolment_id,
+        )
+    )
+    return _opened(wanted)
+
+
+def _opened(wanted: Select[Upload]) -> Download:
+    row = db.session.scalars(wanted).one_or_none()
     if row is None:
         raise NotFound
     try:

@@ -88,8 +88,13 @@ MAY: dict[str, set[tuple[str, str]]] = {
         ("M+", "/uploads/<upload_id>"),
         ("REG", HAND_IN),
         ("REG", f"{HAND_IN}/mark"),
+        ("REG", f"{HAND_IN}/files/<upload_id>"),
     },
-    FILE.decode(): {("A", "/uploads/<upload_id>"), ("M+", "/uploads/<upload_id>")},
+    FILE.decode(): {
+        ("A", "/uploads/<upload_id>"),
+        ("M+", "/uploads/<upload_id>"),
+        ("REG", f"{HAND_IN}/files/<upload_id>"),
+    },
     QUESTION: {
         ("A", f"{DEGREE}/questions"),
         ("M+", "/mentor/questions"),
@@ -125,7 +130,7 @@ MUST = {
     PHONE: {("REG", PERSON), ("REG", CONTACT)},
     EMAIL: {("A", OUTBOX), ("REG", CONTACT)},
     HOMEWORK: {("A", f"{DEGREE}/homework/<homework_id>"), ("M+", "/mentor/homework/<submission_id>")},
-    FILE.decode(): {("A", "/uploads/<upload_id>"), ("M+", "/uploads/<upload_id>")},
+    FILE.decode(): {(role, "/uploads/<upload_id>") for role in ("A", "M+")} | {("REG", f"{HAND_IN}/files/<upload_id>")},
     QUESTION: {("A", f"{DEGREE}/questions"), ("M+", "/mentor/questions")},
     COMPLAINT: {("A", f"{DEGREE}/complaints"), ("REG", COMPLAINT_PAGE), ("CS", COMPLAINT_PAGE)},
     FOLLOW_UP: {("M+", "/mentor/students/<enrolment_id>"), ("REG", STUDY)},

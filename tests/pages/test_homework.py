@@ -13,13 +13,13 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from shop import clock
-from shop.enums import Score
+from shop.enums import Score, StaffRole
 from shop.extensions import db, settings, unit_of_work
 from shop.models import Account, EnrolledDegreeCourse, HomeworkRecord, HomeworkSubmission, StuFollowUpRecord, Upload
 from shop.services import assignment, grading, leave, uploads
 from shop.services.uploads import MEGABYTE, Incoming
 from tests.audit import assert_audit_clean
-from tests.builders import a_student
+from tests.builders import a_clerk, a_student
 from tests.degrees import STAFF, a_mentor, a_registered, a_studying, fresh, homework_in
 from tests.pages.conftest import AnotherShop
 from tests.person import Person
@@ -461,3 +461,22 @@ def test_the_folder_is_not_the_web_s(reader: Person, upload_id: int) -> None:
 def test_addresses_become_links_and_nothing_else_does(app: Flask, text: str, html: str) -> None:
     shown = app.jinja_env.filters["linked"](text)
     assert shown == html.replace(" R>", ' rel="noopener noreferrer nofollow">')
+
+
+def test_the_registry_opens_the_file_of_the_hand_in_whose_mark_it_judges(
+    app: Flask, upload_id: int, enrolment: EnrolledDegreeCourse
+) -> None:
+    registrar = Person(app).sign_in(a_clerk(StaffRole.REGISTRY).username)
+    hand_in_page = f"/staff/studies/{enrolment.id}/hand-ins/{only(HomeworkSubmission).id}"
+    (link,) = re.findall(r'href="(/staff/[^"]*/files/\d+)"', registrar.get(hand_in_page).text)
+    answer = registrar.get(link)
+    assert (answer.status_code, answer.data) == (200, PNG)
+    assert answer.headers["Content-Disposition"].startswith("attachment; ")
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    other = a_studying()
+    for elsewhere in (
+        link.replace(f"studies/{enrolment.id}/", f"studies/{other.id}/"),
+        f"{hand_in_page}/files/{upload_id + 1}",
+        f"/staff/studies/{enrolment.id}/hand-ins/{only(HomeworkSubmission).id + 1}/files/{upload_id}",
+    ):
+        assert registrar.get(elsewhere).status_code == 404

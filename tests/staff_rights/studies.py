@@ -25,6 +25,7 @@ POST {STUDY}/modules/<module_id>/passing                 login 403 403 403 403 4
 GET  {STUDY}/mentor                                      login 403 403 403 403 403  403 ok  403 403 403
 POST {STUDY}/mentor                                      login 403 403 403 403 403  403 ok  403 403 403
 GET  {HAND_IN}                                           login 403 403 403 403 403  403 ok  403 403 403
+GET  {HAND_IN}/files/<upload_id>                         login 403 403 403 403 403  403 ok  403 403 403
 POST {HAND_IN}/mark                                      login 403 403 403 403 403  403 ok  403 403 403
 GET  /staff/mentors                                      login 403 403 403 403 403  403 ok  ok  403 403
 GET  /staff/mentors.csv                                  login 403 403 403 403 403  403 ok  ok  403 403
@@ -86,6 +87,7 @@ def places(world: World) -> dict[str, Any]:
         f"{STUDY}/mentor enrolment_id": of["study waiting"],
         f"{HAND_IN}/mark enrolment_id": of["study run"],
         f"{HAND_IN}/mark submission_id": of["mark"],
+        f"{HAND_IN}/files/<upload_id> upload_id": of["upload of homework"],
         "mentor_id": world.ids["M+"],
         "complaint_id": of["complaint"],
         "/staff/complaints/<complaint_id>/upholding complaint_id": of["complaint run"],

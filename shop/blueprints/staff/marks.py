@@ -10,9 +10,9 @@ from werkzeug.wrappers import Response
 from shop.errors import NotYourTurn
 from shop.forms.staff_studies import RemarkForm
 from shop.rules.staff_rights import Task
-from shop.services import remarking
+from shop.services import remarking, uploads
 from shop.services.staff import hand_in_desk, study_story
-from shop.web import markdown
+from shop.web import handed_in, markdown
 from shop.web.errors import note_refusal
 from shop.web.staff import confirmed, staff_actor, staff_may
 
@@ -39,6 +39,12 @@ def _page(enrolment_id: int, submission_id: int, form: RemarkForm | None = None,
         form=form or RemarkForm(None),
         refused=refused,
     )
+
+
+@bp.get(f"/{HAND_IN}/files/<int(min=1, max=2147483647):upload_id>")
+@staff_may(Task.STUDIES_READ)
+def file(enrolment_id: int, submission_id: int, upload_id: int) -> Page:
+    return handed_in.attachment(uploads.fetch_of_hand_in(enrolment_id, submission_id, upload_id))
 
 
 @bp.post(f"/{HAND_IN}/mark")
