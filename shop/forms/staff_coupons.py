@@ -12,10 +12,11 @@ from wtforms.validators import Optional, ValidationError
 from shop.enums import Choice, CouponKind
 from shop.forms import ChoiceField, Form, LineField, StrictInteger, TextField, YuanField, length, required
 from shop.forms.staff import DayField, FilterChoice, reason_field
+from shop.forms.staff_names import NamedField
 from shop.rules import campaigns
 from shop.rules.campaigns import Draft, Fault, meant_percent
 from shop.services.catalogue_format import HIGHEST_PRICE_FEN
-from shop.services.staff import campaign_list, coupon_codes, coupon_records
+from shop.services.staff import campaign_list, coupon_codes, coupon_records, named
 from shop.services.staff.campaign_list import State
 from shop.services.staff.campaigns import Terms
 from shop.services.staff.coupon_codes import MOST_AT_ONCE, CodeState
@@ -28,7 +29,6 @@ MOST_COUPONS = 10_000_000
 MOST_DAYS = 3_650
 LONGEST_BRIEF = 2_000
 LONGEST_LIST = 20_000
-LAST_ID = 2**31 - 1
 
 FAULTS: Mapping[Fault, Any] = {
     Fault.MISSING: _("这种券要填写这一项。"),
@@ -165,10 +165,10 @@ class CampaignFilter(Form):
     state = FilterChoice(_("状态"), State)
     type = FilterChoice(_("种类"), CouponKind)
     name = LineField(_("名称里有"), [length(0, 64)], render_kw={"maxlength": 64})
-    product = StrictInteger(_("课程编号"), [Optional()], least=1, most=LAST_ID)
+    product = NamedField(_("课程名称或编号"), named.products)
 
     def wanted(self) -> campaign_list.Wanted:
-        return campaign_list.Wanted(self.state.data, self.type.data, self.name.data or "", self.product.data)
+        return campaign_list.Wanted(self.state.data, self.type.data, self.name.data or "", self.product.meant_id)
 
 
 class RehearsalForm(Form):

@@ -10,8 +10,10 @@ from wtforms import SelectMultipleField
 from wtforms.validators import Optional, ValidationError
 
 from shop.enums import OrderStatus
-from shop.forms import Form, LineField, StrictInteger, TextField, YuanField, length, required
+from shop.forms import Form, TextField, YuanField, length, required
 from shop.forms.staff import DayField, FilterChoice, reason_field
+from shop.forms.staff_names import NamedField, PersonField
+from shop.services.staff import named
 from shop.services.staff.order_list import Snag, Sort, Wanted
 from shop.services.staff.order_story import LONGEST_NOTE
 
@@ -23,14 +25,13 @@ class OrderFilter(Form):
 
     status = FilterChoice(_("状态"), OrderStatus)
     trouble = FilterChoice(_("异常"), Snag)
-    username = LineField(_("学员用户名"), [length(0, 64)], render_kw={"maxlength": 64})
-    person = StrictInteger(_("学员编号"), [Optional()], least=1, most=LAST_ID)
+    person = PersonField(_("学员"), formerly="username")
     since = DayField(_("下单从"))
     until = DayField(_("下单到"))
     least = YuanField(_("实付从（元）"), [Optional()])
     most = YuanField(_("实付到（元）"), [Optional()])
-    product = StrictInteger(_("课程编号"), [Optional()], least=1, most=LAST_ID)
-    coupon = StrictInteger(_("优惠券编号"), [Optional()], least=1, most=LAST_ID)
+    product = NamedField(_("课程名称或编号"), named.products)
+    coupon = NamedField(_("优惠券名称或编号"), named.campaigns)
     sort = FilterChoice(_("排序"), Sort, default=Sort.NEWEST)
 
     def wanted(self) -> Wanted:
@@ -40,10 +41,9 @@ class OrderFilter(Form):
             until=self.until.data,
             least_fen=_within(self.least.data),
             most_fen=_within(self.most.data),
-            product_id=self.product.data,
-            coupon_id=self.coupon.data,
-            username=self.username.data or "",
-            account_id=self.person.data,
+            product_id=self.product.meant_id,
+            coupon_id=self.coupon.meant_id,
+            account_id=self.person.meant_id,
             trouble=self.trouble.data,
             sort=self.sort.data,
         )

@@ -24,4 +24,4 @@ def asked_cursor() -> Cursor:
 
 def kept_filters(form: Form) -> dict[str, str]:
     """The filters in the address, for the links around them; nothing else that somebody put there."""
-    return {field.name: value for field in form if (value := request.args.get(field.name))}
+    return {field.name: field.raw_data[0] for field in form if field.raw_data and field.raw_data[0]}

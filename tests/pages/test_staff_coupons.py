@@ -323,6 +323,9 @@ def test_the_list_filters_and_pages_and_asks_the_same_for_few_and_for_many(opera
         assert listed(operations.get(f"/staff/coupons?state={state}")) == [coupon.id], state
     assert listed(operations.get("/staff/coupons?type=2")) == [made["2"].id]
     assert listed(operations.get(f"/staff/coupons?product={course.id}")) == [made["2"].id]
+    assert listed(operations.get(f"/staff/coupons?product={course.name}")) == [made["2"].id]
+    nothing = operations.get("/staff/coupons?product=烹饪")
+    assert nothing.status_code == 422 and "没有找到" in nothing.text
     assert listed(operations.get("/staff/coupons?name=进")) == [made["2"].id]
     assert listed(operations.get("/staff/coupons?name=%25")) == []
     with counted() as few:

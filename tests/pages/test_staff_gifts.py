@@ -91,6 +91,26 @@ def test_a_coupon_is_proposed_by_service_and_given_by_operations(app: Flask) -> 
     assert "道歉券" in reader.get("/account/coupons").text and "道歉券" in reader.get("/messages").text
 
 
+def test_who_and_what_is_given_goes_by_what_staff_know(app: Flask) -> None:
+    student = a_student(username="nami", mobile="13912345678", email="nami@example.com")
+    coupon, other = a_coupon(name="道歉券"), a_coupon(name="道歉券 大")
+    service, _actor = clerk(app, StaffRole.SERVICE)
+    typed = ("nami", "13912345678", "Nami@example.com", str(student.id), f"#{student.id}")
+    for who, what in zip(typed, ("道歉券", "券 大", f"#{coupon.id}", str(other.id), "道歉券"), strict=True):
+        assert (
+            service.post("/staff/gifts/coupons", {"username": who, "coupon": what, "reason": "so"}).status_code == 303
+        )
+    db.session.rollback()
+    made = db.session.execute(select(Gift.account_id, Gift.coupon_id).order_by(Gift.id)).all()
+    assert [tuple(row) for row in made] == [
+        (student.id, given) for given in (coupon.id, other.id, coupon.id, other.id, coupon.id)
+    ]
+    several = service.post("/staff/gifts/coupons", {"username": "nami", "coupon": "道歉", "reason": "so"})
+    assert several.status_code == 422 and f"#{other.id} 道歉券 大" in several.text
+    page = service.get(f"/staff/gifts?username=%23{student.id}").text
+    assert f'value="#{student.id}"' in page and '<option value="道歉券">' in page and "nami" not in page
+
+
 def test_a_refused_one_gives_nothing_and_says_nothing(app: Flask) -> None:
     student = a_student()
     number = gifts.propose_beli(student.username, 5, actor=an_actor(StaffRole.FINANCE), reason="补偿")
@@ -172,7 +192,7 @@ def test_hostile_values_are_refused_at_their_field(app: Flask, bad: str) -> None
     student, sent = a_student(), bad.encode("utf-8", "surrogatepass")
     for path, good in (
         ("/staff/gifts/beli", {"username": student.username, "beli": "5", "reason": "so"}),
-        ("/staff/gifts/coupons", {"username": student.username, "coupon": str(a_coupon().id), "reason": "so"}),
+        ("/staff/gifts/coupons", {"username": student.username, "coupon": str(a_coupon(name="券").id), "reason": "so"}),
     ):
         for name in good:
             if name == "reason" and bad.strip() and bad not in ("\x00",):

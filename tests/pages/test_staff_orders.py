@@ -19,14 +19,14 @@ from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, EnrolledCourse, Order, OrderNote, Refund
 from shop.services import orders
 from tests.audit import assert_audit_clean
-from tests.builders import a_claimed, a_clerk, a_course, a_student
+from tests.builders import a_claimed, a_clerk, a_course, a_degree, a_student
 from tests.cashier.parts import Cashier
 from tests.person import Person
 from tests.refunding import asked, bought, lines_of, placed
 from tests.statements import counted
 
 HOSTILE = ("\x00", "x" * 10_000, "２", "-1", "9" * 30, "NaN", "2026-02-30", "<script>", "' OR 1=1 --")
-FILTERS = ("status", "trouble", "username", "since", "until", "least", "most", "product", "coupon", "sort")
+FILTERS = ("status", "trouble", "person", "username", "since", "until", "least", "most", "product", "coupon", "sort")
 
 
 @pytest.fixture
@@ -72,15 +72,19 @@ def test_the_list_filters_by_everything_it_offers(finance: Person, alipay: Cashi
         "status=0": {dear},
         "status=4": {ended},
         "username=nami": {cheap, ended},
-        "username=nam": set(),
+        "person=nami": {cheap, ended},
+        f"person={zoro.id}": {dear},
+        f"person=%23{zoro.id}": {dear},
         f"since={today}&until={today}": {dear, cheap, ended},
         f"since={tomorrow}": set(),
         "least=290": {dear},
         "most=50.00": {cheap},
         "least=999999999": set(),
         f"product={course.id}": {dear},
+        f"product=%23{course.id}": {dear},
+        f"product={course.name}": {dear},
         f"coupon={coupon.coupon_id}": {dear},
-        "coupon=2147483647": set(),
+        f"coupon={coupon.coupon.name}": {dear},
         "trouble=0": set(),
         "status=4&username=zoro": set(),
     }
@@ -89,6 +93,76 @@ def test_the_list_filters_by_everything_it_offers(finance: Person, alipay: Cashi
     assert listed(finance.get("/staff/orders?sort=2"))[0] == dear
     assert listed(finance.get("/staff/orders?sort=3"))[0] == cheap
     assert listed(finance.get("/staff/orders?sort=1")) == listed(finance.get("/staff/orders"))[::-1]
+
+
+def test_what_is_typed_and_is_nothing_or_several_is_told_at_its_field(finance: Person) -> None:
+    sea, stars = a_course(name="航海术"), a_course(name="航海星图")
+    degree = a_degree(name="航海术")
+    number = placed(a_student(), [stars])
+    assert listed(finance.get("/staff/orders?product=星")) == [number]
+    assert f"#{stars.id} 航海星图" in finance.get("/staff/orders?product=星").text
+    cases = {
+        "product=烹饪": "没有找到",
+        "product=2147483647": "没有找到",
+        "product=%23航海术": "没有找到",
+        "product=航海术": f"#{degree.id} 航海术 (学位课)、#{sea.id} 航海术 (专题课)",
+        "product=%25": "没有找到",
+        "coupon=烹饪": "没有找到",
+        "person=nobody": "没有这个用户名或编号",
+        "person=%230": "没有这个用户名或编号",
+    }
+    for query, says in cases.items():
+        answer = finance.get(f"/staff/orders?{query}")
+        name = query.split("=")[0]
+        error = re.search(rf'id="{name}-error" role="alert">([^<]+)<', answer.text)
+        assert answer.status_code == 422 and error and says in error[1], query
+        assert finance.get(f"/staff/orders.csv?{query}").status_code == 422
+
+
+def test_more_namesakes_than_a_message_holds_are_cut(finance: Person) -> None:
+    for number in range(7):
+        a_course(name=f"航海术 {number}")
+    text = finance.get("/staff/orders?product=航海").text
+    assert text.count("#") - text.count("&#") >= 5 and "航海术 6" in text and "航海术 1 (专题课)…" not in text
+    assert "航海术 2 (专题课)…" in text
+
+
+def test_a_number_that_is_also_somebodys_name_is_not_guessed(finance: Person, service: Person) -> None:
+    nami = a_student(username="nami")
+    double = a_student(username=str(nami.id))
+    number, other = placed(nami, [a_course()]), placed(double, [a_course()])
+    answer = service.get(f"/staff/orders?person={nami.id}")
+    assert answer.status_code == 422 and f"#{nami.id}、#{double.id}" in answer.text and "nami" not in answer.text
+    for person, found in ((nami, number), (double, other)):
+        assert listed(finance.get(f"/staff/orders?person=%23{person.id}")) == [found]
+        assert f'href="/staff/orders?person=%23{person.id}"' in finance.get(f"/staff/people/{person.id}").text
+
+
+@pytest.mark.parametrize("typed", ["13912345678", "+86 139 1234 5678", "nami@example.com"])
+def test_a_phone_number_or_an_email_is_not_searched_for_by_the_address(finance: Person, typed: str) -> None:
+    a_student(username="nami", mobile="13912345678", email="nami@example.com")
+    for name in ("person", "username"):
+        answer = finance.get("/staff/orders", query_string={name: typed, "status": 0})
+        assert (answer.status_code, answer.location) == (303, "/staff/orders?status=0")
+        page = finance.follow(answer).text
+        assert "不能出现在网址里" in page and typed not in page
+        assert finance.get("/staff/orders.csv", query_string={name: typed}).status_code == 422
+    assert finance.get("/staff/orders", query_string={"person": "1234567890"}).text.count("没有这个用户名或编号") == 1
+
+
+def test_the_names_to_choose_from_are_offered(finance: Person) -> None:
+    a_course(name='航海术 "<1>"')
+    text = finance.get("/staff/orders").text
+    assert '<option value="航海术 &#34;&lt;1&gt;&#34;">专题课</option>' in text
+    assert 'list="product-options"' in text and 'id="product-options"' in text
+
+
+def test_a_filter_under_its_older_name_is_kept_from_page_to_page(finance: Person) -> None:
+    some_orders(a_student(username="nami"), 51)
+    page = finance.get("/staff/orders?username=nami")
+    more = re.search(r'rel="next" href="([^"]+)"', page.text)
+    assert more is not None and "person=nami" in more[1] and 'value="nami"' in page.text
+    assert finance.get("/staff/orders?username=nami&username=zoro").status_code == 422
 
 
 def test_pages_follow_each_other_without_a_gap_in_every_order(finance: Person) -> None:

@@ -14,7 +14,8 @@ from shop.forms.staff import ReasonForm
 from shop.forms.staff_coupons import CampaignFilter, CampaignForm, ExtendForm, PublishForm, RehearsalForm
 from shop.money import to_yuan
 from shop.rules.staff_rights import Task
-from shop.services.staff import campaign_list, campaigns, rehearsal
+from shop.services.keyset import Window
+from shop.services.staff import campaign_list, campaigns, named, rehearsal
 from shop.services.staff.campaign_list import Line
 from shop.services.staff.campaigns import AlreadyChanged, NameTaken, NoSuchProduct, Terms, TermsChanged
 from shop.services.staff.rehearsal import DEFAULT_ORDERS
@@ -38,8 +39,12 @@ Page = str | Response | tuple[str, int]
 def index() -> Page:
     form = CampaignFilter(request.args)
     if not form.validate():
-        return render_template("staff/coupons/index.html", form=form, window=None, kept={}), 422
-    window = campaign_list.listed(form.wanted(), asked_cursor())
+        return _list(form, None), 422
+    return _list(form, campaign_list.listed(form.wanted(), asked_cursor()))
+
+
+def _list(form: CampaignFilter, window: Window[Line] | None) -> str:
+    form.product.offer(named.all_products())
     return render_template("staff/coupons/index.html", form=form, window=window, kept=kept_filters(form))
 
 

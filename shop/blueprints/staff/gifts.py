@@ -12,12 +12,12 @@ from werkzeug.wrappers import Response
 
 from shop import clock
 from shop.enums import GiftKind, GiftState
-from shop.errors import AnotherPerson, ClaimRefused, NotFound, NotYourTurn, OwnCase, ShopError
+from shop.errors import AnotherPerson, ClaimRefused, NotYourTurn, OwnCase, ShopError
 from shop.forms import Form
 from shop.forms.staff import ReasonForm
 from shop.forms.staff_gifts import BeliForm, CouponForm, GiftFilter
 from shop.rules.staff_rights import Task
-from shop.services.staff import gifts
+from shop.services.staff import gifts, named
 from shop.services.staff.gifts import DECIDES, PROPOSES, Line, NoReceiver, Queue, TooManyGifts
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
@@ -48,16 +48,22 @@ def _index(*, beli: BeliForm | None = None, coupon: CouponForm | None = None) ->
     counts = gifts.counts(kinds)
     queues = [*counts, Queue.OVER]
     queue: Queue = form.queue.data if form.queue.data is not None else queues[0]
+    coupon_form = coupon or CouponForm(None, username=_asked_receiver())
+    coupon_form.coupon.offer(named.latest_campaigns() if may(Task.COUPON_PROPOSE) else ())
     return render_template(
         "staff/gifts/index.html",
         queue=queue,
         queues=queues,
         counts=counts,
         window=gifts.listed(queue, kinds, asked_cursor()),
-        beli_form=beli or BeliForm(None, username=request.args.get("username", "")[:64]),
-        coupon_form=coupon or CouponForm(None, username=request.args.get("username", "")[:64]),
+        beli_form=beli or BeliForm(None, username=_asked_receiver()),
+        coupon_form=coupon_form,
         now=clock.now(),
     )
+
+
+def _asked_receiver() -> str:
+    return request.args.get("username", "")[:64]
 
 
 # ---------------------------------------------------------------- proposing
@@ -71,7 +77,7 @@ def propose_beli() -> Page:
 
     def propose() -> int:
         beli = form.beli.data or 0
-        return gifts.propose_beli(form.username.data, beli, actor=staff_actor(), reason=form.reason.data)
+        return gifts.propose_beli(form.receiver, beli, actor=staff_actor(), reason=form.reason.data)
 
     return _propose(form, propose, beli=form)
 
@@ -83,8 +89,8 @@ def propose_coupon() -> Page:
     form = CouponForm()
 
     def propose() -> int:
-        coupon_id = form.coupon.data or 0
-        return gifts.propose_coupon(form.username.data, coupon_id, actor=staff_actor(), reason=form.reason.data)
+        coupon_id = form.coupon.meant_id or 0
+        return gifts.propose_coupon(form.receiver, coupon_id, actor=staff_actor(), reason=form.reason.data)
 
     return _propose(form, propose, coupon=form)
 
@@ -94,11 +100,10 @@ def _propose(form: Form, propose: Callable[[], int], **forms: Any) -> Page:
         return _index(**forms), 422
     try:
         gift_id = propose()
-    except (NoReceiver, TooManyGifts, OwnCase, NotFound) as error:
+    except (NoReceiver, TooManyGifts, OwnCase) as error:
         note_refusal(error)
-        at = form["coupon"] if isinstance(error, NotFound) else form["username"]
-        at.errors = [_("没有这张优惠券。") if isinstance(error, NotFound) else error.message]
-        return _index(**forms), 422 if isinstance(error, NotFound) else error.status
+        form["username"].errors = [error.message]
+        return _index(**forms), error.status
     flash(_("已提出，等待另一位同事审核。"), "ok")
     return redirect(url_for("staff_gifts.page", gift_id=gift_id), 303)
 

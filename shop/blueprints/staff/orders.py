@@ -17,12 +17,14 @@ from shop.blueprints.staff.refunds import tell_outcome
 from shop.errors import AnotherPerson, NotRefundable, NotYourTurn, OwnCase
 from shop.extensions import settings
 from shop.forms.staff import ReasonForm
+from shop.forms.staff_names import PRIVATE
 from shop.forms.staff_orders import NoteForm, OrderFilter, RefundForm
 from shop.money import to_yuan
 from shop.rules.staff_rights import Task
 from shop.services import refund_decisions
+from shop.services.keyset import Window
 from shop.services.refunds import Preview
-from shop.services.staff import order_list, order_mail, order_story
+from shop.services.staff import named, order_list, order_mail, order_story
 from shop.services.staff.order_list import Line
 from shop.web import csv_files, throttle
 from shop.web.errors import note_refusal
@@ -42,9 +44,18 @@ Page = str | Response | tuple[str, int]
 @staff_may(Task.ORDERS_READ)
 def index() -> Page:
     form = OrderFilter(request.args)
+    if form.person.is_private:
+        flash(str(PRIVATE), "warning")
+        kept: dict[str, Any] = {**kept_filters(form), "person": None}
+        return redirect(url_for("staff_orders.index", **kept), 303)
     if not form.validate():
-        return render_template("staff/orders/index.html", form=form, window=None, kept={}), 422
-    window = order_list.listed(form.wanted(), asked_cursor())
+        return _list(form, None), 422
+    return _list(form, order_list.listed(form.wanted(), asked_cursor()))
+
+
+def _list(form: OrderFilter, window: Window[Line] | None) -> str:
+    form.product.offer(named.all_products())
+    form.coupon.offer(named.latest_campaigns())
     return render_template("staff/orders/index.html", form=form, window=window, kept=kept_filters(form))
 
 

@@ -41,7 +41,7 @@ class Snag(Choice):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the list is narrowed to; None and "" mean no matter. Days are Shanghai's and count whole."""
+    """What the list is narrowed to; None means no matter. Days are Shanghai's and count whole."""
 
     status: OrderStatus | None = None
     since: date | None = None
@@ -50,7 +50,6 @@ class Wanted:
     most_fen: int | None = None
     product_id: int | None = None
     coupon_id: int | None = None
-    username: str = ""
     account_id: int | None = None
     trouble: Snag | None = None
     sort: Sort = Sort.NEWEST
@@ -118,8 +117,6 @@ def _where(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
         yield Order.actual_amount_fen >= wanted.least_fen
     if wanted.most_fen is not None:
         yield Order.actual_amount_fen <= wanted.most_fen
-    if wanted.username:
-        yield Account.username == wanted.username
     if wanted.account_id:
         yield Order.account_id == wanted.account_id
     if wanted.product_id:
