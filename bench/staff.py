@@ -90,6 +90,7 @@ def _lists(side: Side, clerk: Buyer) -> dict[str, Ask]:
     }
     found = {name: _page(clerk.browser, path) for name, path in pages.items()}
     found["search, an order number"] = _search(clerk, order)
+    found["search, how order numbers begin"] = _search(clerk, order[:8])
     found["orders.csv, first bytes"] = _first_bytes(clerk.browser, "/staff/orders.csv")
     return found
 

@@ -92,9 +92,14 @@ def test_others_cost_nothing(shelf: list[Course]) -> None:
 
 def test_the_search_of_staff_finds_by_indexes_alone(shelf: list[Course]) -> None:
     others(shelf, MANY)
-    with plans.watched(db.engine) as sent:
-        hits = search.find(f"O{fill.FIRST + 7}", frozenset(StaffRole))
-    assert [hit.name for hit in hits] == [f"O{fill.FIRST + 7}"]
+    searches: dict[str, plans.Sent] = {}
+    number = f"O{fill.FIRST + 7}"
+    with plans.watched(db.engine) as searches[number]:
+        assert [hit.name for hit in search.find(number, frozenset(StaffRole)).hits] == [number]
+    for begins in ("O1000", f"O{fill.FIRST + 7}"[:8], f"T{fill.FIRST}"[:8], "other1", "other10000007", "第一千门课"):
+        with plans.watched(db.engine) as searches[begins]:
+            search.find(begins, frozenset(StaffRole))
+    sent = [statement for statements in searches.values() for statement in statements]
     with db.engine.connect() as connection:
         for statement, parameters in sent:  # an index that is read from end to end is no better than the table
             plan = connection.exec_driver_sql(f"EXPLAIN ANALYZE {statement}", parameters)

@@ -74,9 +74,9 @@ def _named(query: Any) -> list[Named]:
 
 
 def _meant(text: str, ident: Any, name: Any, kind: Any) -> list[Named]:
-    number = _number(text)
+    number = number_of(text)
     is_exact = or_(name == text, *([] if number is None else [ident == number]))
-    asked = is_exact if text.startswith("#") and number is not None else or_(is_exact, _has(name, text))
+    asked = is_exact if text.startswith("#") and number is not None else or_(is_exact, has(name, text))
     rows = db.session.execute(
         select(ident, name, kind, is_exact).where(asked).order_by(is_exact.desc(), ident.desc()).limit(MOST)
     ).all()
@@ -84,7 +84,8 @@ def _meant(text: str, ident: Any, name: Any, kind: Any) -> list[Named]:
     return [Named(id_, name_, str(kind_.label)) for id_, name_, kind_, _exact in exact or rows]
 
 
-def _has(name: ColumnElement[str], text: str) -> ColumnElement[bool]:
+def has(name: Any, text: str) -> ColumnElement[bool]:
+    """Whether a name has the text in it, small or capital letters."""
     return name.icontains(text, autoescape=True)
 
 
@@ -94,10 +95,11 @@ def _people(asked: Sequence[ColumnElement[bool]]) -> list[Named]:
 
 
 def _called(text: str) -> list[ColumnElement[bool]]:
-    number = _number(text)
+    number = number_of(text)
     return [Account.username == normal_username(text), *([] if number is None else [Account.id == number])]
 
 
-def _number(text: str) -> int | None:
+def number_of(text: str) -> int | None:
+    """The number that is written, with # or without; None for anything else."""
     found = NUMBER.fullmatch(text)
     return int(found[1]) if found and int(found[1]) <= LAST_ID else None
