@@ -7,44 +7,55 @@ from flask_babel import gettext as _
 
 from shop.wording import mark
 
-SUBJECTS = {
-    "account": mark("账户"),
-    "appeal": mark("申诉"),
-    "audit_run": mark("审计"),
-    "complaint": mark("投诉"),
-    "coupon": mark("优惠券活动"),
-    "coupon_code": mark("优惠码"),
-    "coupon_record": mark("优惠券"),
-    "course": mark("课程"),
-    "course_category": mark("课程大类"),
-    "course_chapter": mark("章节"),
-    "course_outline": mark("课程大纲"),
-    "course_section": mark("课时"),
-    "course_sub_category": mark("课程子类"),
-    "degree_course": mark("学位课"),
-    "degree_registration_form": mark("报名表"),
-    "enrolled_degree_course": mark("学位报名"),
-    "gift": mark("发放"),
-    "homework": mark("作业"),
-    "homework_submission": mark("作业"),
-    "job_run": mark("任务"),
-    "mail": mark("邮件"),
-    "often_asked_question": mark("常见问题"),
-    "order": mark("订单"),
-    "price_policy": mark("价格方案"),
-    "reconciliation": mark("对账"),
-    "reconciliation_difference": mark("对账差异"),
-    "recovery_code": mark("恢复码"),
-    "refund": mark("退款"),
-    "scholarship": mark("奖学金"),
-    "score_rule": mark("奖惩规则"),
-    "second_factor": mark("两步验证"),
-    "study_leave": mark("休学"),
-    "study_record": mark("学位模块"),
-    "teacher": mark("讲师"),
-    "trouble": mark("待认领款项"),
-    "withdrawal": mark("提现"),
+AREAS = {
+    mark("资金"): {
+        "order": mark("订单"),
+        "refund": mark("退款"),
+        "trouble": mark("待认领款项"),
+        "reconciliation": mark("对账"),
+        "reconciliation_difference": mark("对账差异"),
+        "withdrawal": mark("提现"),
+        "gift": mark("发放"),
+    },
+    mark("优惠券"): {
+        "coupon": mark("优惠券活动"),
+        "coupon_code": mark("优惠码"),
+        "coupon_record": mark("优惠券"),
+    },
+    mark("课程和学位课"): {
+        "course": mark("课程"),
+        "degree_course": mark("学位课"),
+        "course_category": mark("课程大类"),
+        "course_sub_category": mark("课程子类"),
+        "course_outline": mark("课程大纲"),
+        "course_chapter": mark("章节"),
+        "course_section": mark("课时"),
+        "homework": mark("作业"),
+        "price_policy": mark("价格方案"),
+        "scholarship": mark("奖学金"),
+        "often_asked_question": mark("常见问题"),
+        "teacher": mark("讲师"),
+    },
+    mark("学习和导师"): {
+        "enrolled_degree_course": mark("学位报名"),
+        "degree_registration_form": mark("报名表"),
+        "study_record": mark("学位模块"),
+        "study_leave": mark("休学"),
+        "homework_submission": mark("交上的作业"),
+        "complaint": mark("投诉"),
+        "appeal": mark("申诉"),
+        "score_rule": mark("奖惩规则"),
+    },
+    mark("账户和系统"): {
+        "account": mark("账户"),
+        "second_factor": mark("两步验证"),
+        "recovery_code": mark("恢复码"),
+        "audit_run": mark("审计"),
+        "job_run": mark("任务"),
+        "mail": mark("邮件"),
+    },
 }
+SUBJECTS = {subject: words for area in AREAS.values() for subject, words in area.items()}
 VERBS = {
     "approve": mark("同意"),
     "assign": mark("分配导师"),
@@ -104,8 +115,9 @@ VERBS = {
 
 def action_words(action: str) -> str:
     """An action in the reader's language."""
-    subject, _space, verb = action.partition(" ")
-    return f"{_(SUBJECTS[subject]) if subject in SUBJECTS else subject} · {_(VERBS[verb]) if verb in VERBS else verb}"
+    subject, space, verb = action.partition(" ")
+    thing = _(SUBJECTS[subject]) if subject in SUBJECTS else subject
+    return f"{thing} · {_(VERBS[verb]) if verb in VERBS else verb}" if space else thing
 
 
 def init_app(app: Flask) -> None:

@@ -250,6 +250,10 @@ def test_the_log_is_searched_by_who_what_when_and_why(app: Flask) -> None:
         "": 50,
         "actor=anna": 30,
         "action=refund": 30,
+        "action=ref": 30,
+        "action=refund+change": 30,
+        "action=refund+approve": 0,
+        "action=nothing": 0,
         "subject_id=7": 1,
         "text=of+7": 1,
         "text=%25": 0,
@@ -260,9 +264,33 @@ def test_the_log_is_searched_by_who_what_when_and_why(app: Flask) -> None:
     for query, count in cases.items():
         assert shown(admin.get(f"/staff/audit-log?{query}")) == count, query
     page = admin.get("/staff/audit-log?subject_id=7").text
-    assert "<del>0</del>" in page and "because of 7" in page
+    assert "<del>待审核</del> → 已同意" in page and "because of 7" in page
+    assert 'title="state">状态<' in page
     more = re.search(r'rel="next" href="([^"]+)"', admin.get("/staff/audit-log").text)
     assert more is not None and shown(admin.get(more[1])) == 10
+
+
+def test_what_was_changed_is_chosen_in_words_by_area(app: Flask) -> None:
+    admin = somebody(app, StaffRole.ADMIN)
+    page = admin.get("/staff/audit-log").text
+    assert '<optgroup label="资金">' in page and '<option value="refund">退款</option>' in page
+    assert 'label="其他"' not in page
+    assert '<option selected value="refund">退款</option>' in admin.get("/staff/audit-log?action=refund").text
+    older = admin.get("/staff/audit-log?action=refund+approve").text
+    assert '<option selected value="refund approve">退款 · 同意</option>' in older and 'label="其他"' in older
+    odd = admin.get("/staff/audit-log?action=%22%3E%3Cxyz").text
+    assert "&#34;&gt;&lt;xyz" in odd and "<xyz" not in odd
+    finance = somebody(app, StaffRole.FINANCE).get("/staff/audit-log").text
+    assert '<option value="refund">' in finance and '<option value="order">' in finance
+    assert '<option value="account">' not in finance and "账户和系统" not in finance
+
+
+def test_a_thing_that_is_chosen_is_not_another_one_that_begins_so(app: Flask) -> None:
+    for table in ("course", "course_chapter"):
+        saved(AuditLog(actor="anna", action=f"{table} edit", subject_table=table, subject_id=1, date=clock.now()))
+    admin = somebody(app, StaffRole.ADMIN)
+    assert shown(admin.get("/staff/audit-log?action=course")) == 1
+    assert shown(admin.get("/staff/audit-log?action=cours")) == 2
 
 
 def test_finance_reads_of_money_alone(app: Flask) -> None:

@@ -16,6 +16,7 @@ from shop.rules.staff_rights import Task
 from shop.services.staff import audit_trail
 from shop.services.staff.audit_trail import Wanted
 from shop.web import csv_files
+from shop.web.audit_changes import changes
 from shop.web.paging import asked_cursor, kept_filters
 from shop.web.staff import may, staff_may
 
@@ -28,6 +29,8 @@ Page = str | Response | tuple[str, int]
 @staff_may(Task.AUDIT_LOG_MONEY)
 def index() -> Page:
     form = AuditFilter(request.args)
+    if not may(Task.AUDIT_LOG):
+        form.action.offer(audit_trail.SUBJECTS_OF_MONEY)
     if not form.validate():
         return render_template("staff/audit_log/index.html", form=form, window=None, kept={}), 422
     window = audit_trail.listed(_wanted(form), asked_cursor())
@@ -38,17 +41,6 @@ def index() -> Page:
 
 def _wanted(form: AuditFilter) -> Wanted:
     return form.wanted(is_money_only=not may(Task.AUDIT_LOG))
-
-
-def changes(row: AuditLog) -> list[tuple[str, str, str]]:
-    """What changed: each name with its value before and after, "" where there was none."""
-    before, after = row.before or {}, row.after or {}
-    names = [*after, *(name for name in before if name not in after)]
-    return [(name, _shown(before, name), _shown(after, name)) for name in names]
-
-
-def _shown(values: dict[str, object], name: str) -> str:
-    return json.dumps(values[name], ensure_ascii=False) if name in values else ""
 
 
 @bp.get("/audit-log.csv")

@@ -31,6 +31,8 @@ OF_MONEY = tuple(
     for model in (Order, Payment, Refund, Trouble, ReconciliationDifference, Withdrawal, Gift, ScoreRule)
 )
 
+SUBJECTS_OF_MONEY = frozenset("order" if table == Order.__tablename__ else table for table in OF_MONEY)  # in actions
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
