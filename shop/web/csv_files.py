@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from flask import Response, stream_with_context
 
@@ -21,6 +22,11 @@ def download(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}-{clock.local_date(clock.now()):%Y%m%d}.csv"'},
     )
+
+
+def moment(instant: datetime | None) -> str:
+    """An instant as a cell, in Shanghai's time; "" without one."""
+    return f"{clock.local(instant):%Y-%m-%d %H:%M:%S}" if instant else ""
 
 
 def _lines(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:

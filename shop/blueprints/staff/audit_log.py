@@ -9,7 +9,6 @@ from flask import Blueprint, abort, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from shop import clock
 from shop.forms.staff_desk import AuditFilter
 from shop.models import AuditLog
 from shop.rules.staff_rights import Task
@@ -55,7 +54,7 @@ def csv() -> Response:
 
 def _cells(row: AuditLog) -> Sequence[object]:
     return [
-        f"{clock.local(row.date):%Y-%m-%d %H:%M:%S}",
+        csv_files.moment(row.date),
         row.actor,
         row.action,
         f"{row.subject_table} {row.subject_id}",

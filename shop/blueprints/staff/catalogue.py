@@ -67,7 +67,7 @@ def _cells(line: Line) -> Sequence[object]:
         "" if line.from_fen is None else to_yuan(line.from_fen),
         line.plans,
         line.lessons,
-        f"{clock.local(line.published_time):%Y-%m-%d %H:%M:%S}" if line.published_time else "",
+        csv_files.moment(line.published_time),
     ]
 
 

@@ -8,7 +8,6 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from shop import clock
 from shop.blueprints.staff.coupons import COUPON, Page
 from shop.errors import ClaimRefused, ShopError
 from shop.forms.staff_coupons import CodeFilter, CodesForm, GiveForm, NamesForm, RecordFilter
@@ -65,7 +64,7 @@ def codes_csv(coupon_id: int) -> Response:
 
 
 def _code_cells(line: coupon_codes.Line) -> Sequence[object]:
-    made = f"{clock.local(line.created_time):%Y-%m-%d %H:%M:%S}"
+    made = csv_files.moment(line.created_time)
     return [line.code, made, line.used_by or "", line.reserved_for or ""]
 
 
@@ -183,5 +182,5 @@ def records_csv(coupon_id: int) -> Response:
 
 def _record_cells(record: coupon_records.Record) -> Sequence[object]:
     times = (record.get_time, record.valid_from, record.valid_until, record.used_time)
-    shown = [f"{clock.local(when):%Y-%m-%d %H:%M:%S}" if when else "" for when in times]
+    shown = [csv_files.moment(when) for when in times]
     return [record.number, person_name(record.username), record.state.label, *shown, record.order_number or ""]

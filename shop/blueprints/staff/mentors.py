@@ -81,7 +81,7 @@ def statement(mentor_id: int) -> Response:
 def _cells(line: Line) -> Sequence[object]:
     student = line.student
     return [
-        f"{clock.local(line.time):%Y-%m-%d %H:%M:%S}",
+        csv_files.moment(line.time),
         student.enrolment_id if student else "",
         student.name if student else "",
         student.degree if student else "",

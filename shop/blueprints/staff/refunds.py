@@ -64,7 +64,7 @@ def csv() -> Response:
 def _cells(line: Line) -> Sequence[object]:
     return [
         *(line.number, line.order_number, person_name(line.username), str(line.cause.label), str(line.state.label)),
-        *(f"{clock.local(line.requested_time):%Y-%m-%d %H:%M:%S}", line.beli, to_yuan(line.amount_fen), line.reason),
+        *(csv_files.moment(line.requested_time), line.beli, to_yuan(line.amount_fen), line.reason),
     ]
 
 

@@ -61,7 +61,7 @@ def csv() -> Response:
 
 
 def _cells(line: Line) -> Sequence[object]:
-    when = f"{clock.local(line.requested_time):%Y-%m-%d %H:%M:%S}"
+    when = csv_files.moment(line.requested_time)
     return [line.id, when, line.username, line.payee, str(line.state.label), line.amount, to_yuan(line.amount_fen)]
 
 
