@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 #                                visitor A B M+ M- lecturer OPS REG FIN CS ADM
 TABLE = """
 GET  /staff/accounts                                     login 403 403 403 403 403  403 403 403 403 ok
+GET  /staff/accounts.csv                                 login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts                                     login 403 403 403 403 403  403 403 403 403 ok
 GET  /staff/accounts/<account_id>                        login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts/<account_id>/roles                  login 403 403 403 403 403  403 403 403 403 ok

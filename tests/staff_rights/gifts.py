@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 #                                visitor A B M+ M- lecturer OPS REG FIN CS ADM
 TABLE = """
 GET  /staff/gifts                                        login 403 403 403 403 403  ok  403 ok  ok  403
+GET  /staff/gifts.csv                                    login 403 403 403 403 403  ok  403 ok  ok  403
 POST /staff/gifts/beli                                   login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/gifts/coupons                                login 403 403 403 403 403  403 403 403 ok  403
 GET  /staff/gifts/<gift_id>#beli                         login 403 403 403 403 403  404 403 ok  404 403

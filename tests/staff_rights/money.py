@@ -17,6 +17,7 @@ POST /staff/refunds/<out_request_no>/approval            login 403 403 403 403 4
 POST /staff/refunds/<out_request_no>/refusal             login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/retry               login 403 403 403 403 403  403 403 ok  403 403
 GET  /staff/money                                        login 403 403 403 403 403  403 403 ok  ok  403
+GET  /staff/money.csv                                    login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/money/<trouble_id>/owner                     login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/money/<trouble_id>/inquiry                   login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/money/<trouble_id>/refund                    login 403 403 403 403 403  403 403 ok  403 403

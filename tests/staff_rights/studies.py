@@ -32,10 +32,12 @@ GET  /staff/mentors.csv                                  login 403 403 403 403 4
 GET  /staff/mentors/<mentor_id>                          login 403 403 403 403 403  403 ok  ok  403 403
 GET  /staff/mentors/<mentor_id>/statement.csv            login 403 403 403 403 403  403 ok  ok  403 403
 GET  /staff/complaints                                   login 403 403 403 403 403  403 ok  403 ok  403
+GET  /staff/complaints.csv                               login 403 403 403 403 403  403 ok  403 ok  403
 GET  /staff/complaints/<complaint_id>                    login 403 403 403 403 403  403 ok  403 ok  403
 POST /staff/complaints/<complaint_id>/upholding          login 403 403 403 403 403  403 ok  403 403 403
 POST /staff/complaints/<complaint_id>/dismissal          login 403 403 403 403 403  403 ok  403 403 403
 GET  /staff/appeals                                      login 403 403 403 403 403  403 ok  403 403 403
+GET  /staff/appeals.csv                                  login 403 403 403 403 403  403 ok  403 403 403
 GET  /staff/appeals/<appeal_id>                          login 403 403 403 403 403  403 ok  403 403 403
 POST /staff/appeals/<appeal_id>/upholding                login 403 403 403 403 403  403 ok  403 403 403
 POST /staff/appeals/<appeal_id>/dismissal                login 403 403 403 403 403  403 ok  403 403 403

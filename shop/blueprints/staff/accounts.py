@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -21,7 +21,8 @@ from shop.services import data_export, erasure, second_factor
 from shop.services.accounts import UsernameTaken
 from shop.services.erasure import NotDeletable
 from shop.services.staff import accounts
-from shop.services.staff.accounts import LastAdministrator, NoAddress
+from shop.services.staff.accounts import LastAdministrator, Line, NoAddress
+from shop.web import csv_files
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
 from shop.web.staff import confirmed, staff_actor, staff_may
@@ -42,6 +43,26 @@ def index() -> Page:
     window = accounts.listed(form.kind.data, form.username.data or "", asked_cursor())
     kept = {"kind": int(form.kind.data), "username": form.username.data}
     return render_template("staff/accounts/index.html", form=form, window=window, kept=kept, new=NewAccountForm(None))
+
+
+@bp.get("/accounts.csv")
+@staff_may(Task.ACCOUNTS)
+def csv() -> Response:
+    form = AccountFilter(request.args)
+    if not form.validate():
+        abort(422)
+    head = [_("用户名"), _("身份"), _("角色"), _("状态"), _("两步验证"), _("注册时间")]
+    lines = accounts.everything(form.kind.data, form.username.data or "")
+    return csv_files.download("accounts", head, map(_cells, lines))
+
+
+def _cells(line: Line) -> Sequence[object]:
+    factor = (_("已设置") if line.has_factor else _("下次登录时设置")) if line.is_staff else ""
+    return [
+        *(line.username, _("员工") if line.is_staff else line.role.label),
+        _("、").join(role.label for role in line.roles),
+        *(_("正常") if line.is_active else _("已停用"), factor, csv_files.moment(line.date_joined)),
+    ]
 
 
 @bp.post("/accounts")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -17,19 +19,21 @@ from shop.models import Appeal
 from shop.rules.staff_rights import Task
 from shop.services import appeals
 from shop.services.staff import dispute_desk
+from shop.services.staff.dispute_desk import AppealLine
 from shop.services.study_cases import OwnStudy
+from shop.web import csv_files
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
 from shop.web.staff import confirmed, staff_actor, staff_may
 
-bp = Blueprint("staff_appeals", __name__, url_prefix="/staff/appeals")
+bp = Blueprint("staff_appeals", __name__, url_prefix="/staff")
 
 APPEAL = "<int(min=1, max=2147483647):appeal_id>"
 
 Page = str | Response | tuple[str, int]
 
 
-@bp.get("")
+@bp.get("/appeals")
 @staff_may(Task.STUDIES_READ)
 def index() -> Page:
     form = DisputeFilter(request.args)
@@ -46,7 +50,30 @@ def index() -> Page:
     )
 
 
-@bp.get(f"/{APPEAL}")
+@bp.get("/appeals.csv")
+@staff_may(Task.STUDIES_READ)
+def csv() -> Response:
+    form = DisputeFilter(request.args)
+    if not form.validate():
+        abort(422)
+    head = [
+        *(_("编号"), _("提交时间"), _("导师"), _("报名编号"), _("学位课"), _("对哪笔扣款"), _("扣款时间"), _("贝里")),
+        *(_("状态"), _("处理时间")),
+    ]
+    lines = dispute_desk.every_appeal(form.state.data, current_user.id)
+    return csv_files.download("appeals", head, map(_cells, lines))
+
+
+def _cells(item: AppealLine) -> Sequence[object]:
+    line = item.line
+    return [
+        *(line.id, csv_files.moment(line.date), line.mentor, line.enrolment_id, line.degree),
+        *(item.rule.label, csv_files.moment(item.row_time), item.score),
+        *(line.state.label, csv_files.moment(line.decided_time)),
+    ]
+
+
+@bp.get(f"/appeals/{APPEAL}")
 @staff_may(Task.STUDIES_READ)
 def page(appeal_id: int) -> Page:
     return _page(appeal_id)
@@ -68,14 +95,14 @@ def _page(appeal_id: int, *, form: ReasonForm | None = None, about: str = "", re
     )
 
 
-@bp.post(f"/{APPEAL}/upholding")
+@bp.post(f"/appeals/{APPEAL}/upholding")
 @staff_may(Task.COMPLAINTS_DECIDE)
 @confirmed
 def uphold(appeal_id: int) -> Page:
     return _decide(appeal_id, _("申诉成立，扣款已撤销，导师已收到通知。"), "upholding", upheld=True)
 
 
-@bp.post(f"/{APPEAL}/dismissal")
+@bp.post(f"/appeals/{APPEAL}/dismissal")
 @staff_may(Task.COMPLAINTS_DECIDE)
 @confirmed
 def dismiss(appeal_id: int) -> Page:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -16,19 +18,21 @@ from shop.models import Complaint
 from shop.rules.staff_rights import Task
 from shop.services import complaints
 from shop.services.staff import dispute_desk
+from shop.services.staff.dispute_desk import Line
 from shop.services.study_cases import OwnStudy
+from shop.web import csv_files
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
-from shop.web.staff import confirmed, staff_actor, staff_may
+from shop.web.staff import confirmed, may, person_name, staff_actor, staff_may
 
-bp = Blueprint("staff_complaints", __name__, url_prefix="/staff/complaints")
+bp = Blueprint("staff_complaints", __name__, url_prefix="/staff")
 
 COMPLAINT = "<int(min=1, max=2147483647):complaint_id>"
 
 Page = str | Response | tuple[str, int]
 
 
-@bp.get("")
+@bp.get("/complaints")
 @staff_may(Task.COMPLAINTS_READ)
 def index() -> Page:
     form = DisputeFilter(request.args)
@@ -45,7 +49,30 @@ def index() -> Page:
     )
 
 
-@bp.get(f"/{COMPLAINT}")
+@bp.get("/complaints.csv")
+@staff_may(Task.COMPLAINTS_READ)
+def csv() -> Response:
+    form = DisputeFilter(request.args)
+    if not form.validate():
+        abort(422)
+    head = [
+        *(_("编号"), _("提交时间"), _("学员"), _("姓名"), _("报名编号"), _("学位课"), _("导师"), _("状态")),
+        _("处理时间"),
+    ]
+    lines = dispute_desk.every_complaint(form.state.data, current_user.id)
+    return csv_files.download("complaints", head, map(_cells, lines))
+
+
+def _cells(line: Line) -> Sequence[object]:
+    return [
+        *(line.id, csv_files.moment(line.date)),
+        line.student if may(Task.STUDIES_READ) else person_name(line.student),
+        *(line.student_name, line.enrolment_id, line.degree, line.mentor, line.state.label),
+        csv_files.moment(line.decided_time),
+    ]
+
+
+@bp.get(f"/complaints/{COMPLAINT}")
 @staff_may(Task.COMPLAINTS_READ)
 def page(complaint_id: int) -> Page:
     return _page(complaint_id)
@@ -66,14 +93,14 @@ def _page(complaint_id: int, *, form: ReasonForm | None = None, about: str = "",
     )
 
 
-@bp.post(f"/{COMPLAINT}/upholding")
+@bp.post(f"/complaints/{COMPLAINT}/upholding")
 @staff_may(Task.COMPLAINTS_DECIDE)
 @confirmed
 def uphold(complaint_id: int) -> Page:
     return _decide(complaint_id, _("投诉成立，已按规则处理，双方已收到通知。"), "upholding", upheld=True)
 
 
-@bp.post(f"/{COMPLAINT}/dismissal")
+@bp.post(f"/complaints/{COMPLAINT}/dismissal")
 @staff_may(Task.COMPLAINTS_DECIDE)
 @confirmed
 def dismiss(complaint_id: int) -> Page:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -19,11 +19,12 @@ from shop.forms.staff_gifts import BeliForm, CouponForm, GiftFilter
 from shop.rules.staff_rights import Task
 from shop.services.staff import gifts, named
 from shop.services.staff.gifts import DECIDES, PROPOSES, Line, NoReceiver, Queue, TooManyGifts
+from shop.web import csv_files
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
-from shop.web.staff import confirmed, may, require, staff_actor, staff_may
+from shop.web.staff import confirmed, may, person_name, require, staff_actor, staff_may
 
-bp = Blueprint("staff_gifts", __name__, url_prefix="/staff/gifts")
+bp = Blueprint("staff_gifts", __name__, url_prefix="/staff")
 
 GIFT = "<int(min=1, max=2147483647):gift_id>"
 
@@ -35,25 +36,22 @@ def _kinds() -> list[GiftKind]:
     return [kind for kind in GiftKind if may(PROPOSES[kind]) or may(DECIDES[kind])]
 
 
-@bp.get("")
+@bp.get("/gifts")
 @staff_may(Task.GIFTS)
 def index() -> Page:
     return _index()
 
 
 def _index(*, beli: BeliForm | None = None, coupon: CouponForm | None = None) -> str:
-    form, kinds = GiftFilter(request.args), _kinds()
-    if not form.validate():
-        abort(422)
+    kinds = _kinds()
     counts = gifts.counts(kinds)
-    queues = [*counts, Queue.OVER]
-    queue: Queue = form.queue.data if form.queue.data is not None else queues[0]
+    queue = _asked_queue(kinds)
     coupon_form = coupon or CouponForm(None, username=_asked_receiver())
     coupon_form.coupon.offer(named.latest_campaigns() if may(Task.COUPON_PROPOSE) else ())
     return render_template(
         "staff/gifts/index.html",
         queue=queue,
-        queues=queues,
+        queues=[*counts, Queue.OVER],
         counts=counts,
         window=gifts.listed(queue, kinds, asked_cursor()),
         beli_form=beli or BeliForm(None, username=_asked_receiver()),
@@ -62,14 +60,42 @@ def _index(*, beli: BeliForm | None = None, coupon: CouponForm | None = None) ->
     )
 
 
+def _asked_queue(kinds: Sequence[GiftKind]) -> Queue:
+    """The one in the address, else the first that is this person's; 422 for what is no queue."""
+    form = GiftFilter(request.args)
+    if not form.validate():
+        abort(422)
+    first = Queue.BELI if GiftKind.BELI in kinds else Queue.COUPONS
+    return form.queue.data if form.queue.data is not None else first
+
+
 def _asked_receiver() -> str:
     return request.args.get("username", "")[:64]
+
+
+@bp.get("/gifts.csv")
+@staff_may(Task.GIFTS)
+def csv() -> Response:
+    kinds = _kinds()
+    head = [
+        *(_("编号"), _("提出时间"), _("提出人"), _("学员"), _("贝里"), _("优惠券"), _("原因"), _("状态")),
+        *(_("审核人"), _("审核意见"), _("审核时间")),
+    ]
+    return csv_files.download("gifts", head, map(_cells, gifts.everything(_asked_queue(kinds), kinds)))
+
+
+def _cells(line: Line) -> Sequence[object]:
+    return [
+        *(line.id, csv_files.moment(line.proposed_time), line.proposer, person_name(line.username)),
+        *(line.beli or "", line.coupon, line.reason, line.state.label),
+        *(line.handler, line.decision, csv_files.moment(line.decided_time)),
+    ]
 
 
 # ---------------------------------------------------------------- proposing
 
 
-@bp.post("/beli")
+@bp.post("/gifts/beli")
 @staff_may(Task.BELI_GRANT)
 @confirmed
 def propose_beli() -> Page:
@@ -82,7 +108,7 @@ def propose_beli() -> Page:
     return _propose(form, propose, beli=form)
 
 
-@bp.post("/coupons")
+@bp.post("/gifts/coupons")
 @staff_may(Task.COUPON_PROPOSE)
 @confirmed
 def propose_coupon() -> Page:
@@ -111,7 +137,7 @@ def _propose(form: Form, propose: Callable[[], int], **forms: Any) -> Page:
 # ---------------------------------------------------------------- deciding
 
 
-@bp.get(f"/{GIFT}")
+@bp.get(f"/gifts/{GIFT}")
 @staff_may(Task.GIFTS)
 def page(gift_id: int) -> Page:
     return _page(gift_id)
@@ -137,14 +163,14 @@ def _may_decide(line: Line) -> bool:
     return is_free and line.state is GiftState.WAITING and may(DECIDES[line.kind])
 
 
-@bp.post(f"/{GIFT}/giving")
+@bp.post(f"/gifts/{GIFT}/giving")
 @staff_may(Task.GIFTS)
 @confirmed
 def give(gift_id: int) -> Page:
     return _step(gift_id, gifts.give, _("已发放，对方会收到消息。"))
 
 
-@bp.post(f"/{GIFT}/refusal")
+@bp.post(f"/gifts/{GIFT}/refusal")
 @staff_may(Task.GIFTS)
 @confirmed
 def refuse(gift_id: int) -> Page:

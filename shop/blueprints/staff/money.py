@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
@@ -10,21 +12,24 @@ from shop import clock
 from shop.blueprints.staff.refunds import tell_outcome
 from shop.errors import NotYourTurn, OwnCase, ShopError
 from shop.forms.staff import ReasonForm
+from shop.money import to_yuan
 from shop.rules.staff_rights import Task
 from shop.services import troubles
 from shop.services.payment import Answer
 from shop.services.staff import money_desk
+from shop.services.staff.money_desk import Case
+from shop.web import csv_files
 from shop.web.errors import note_refusal
 from shop.web.staff import confirmed, staff_actor, staff_may
 
-bp = Blueprint("staff_money", __name__, url_prefix="/staff/money")
+bp = Blueprint("staff_money", __name__, url_prefix="/staff")
 
 TROUBLE = "<int(min=1, max=2147483647):trouble_id>"
 
 Page = str | Response | tuple[str, int]
 
 
-@bp.get("")
+@bp.get("/money")
 @staff_may(Task.MONEY_READ)
 def index() -> Page:
     return _page()
@@ -42,7 +47,22 @@ def _page(*, form: ReasonForm | None = None, about: int | None = None, refused: 
     )
 
 
-@bp.post(f"/{TROUBLE}/owner")
+@bp.get("/money.csv")
+@staff_may(Task.MONEY_READ)
+def csv() -> Response:
+    """What people have to decide about; what goes back by itself is among the refunds."""
+    head = [_("种类"), _("发现时间"), _("付款号"), _("支付宝交易号"), _("订单"), _("金额"), _("负责人"), _("退款号")]
+    return csv_files.download("money", head, map(_cells, money_desk.every_case()))
+
+
+def _cells(case: Case) -> Sequence[object]:
+    return [
+        *(case.kind.label, csv_files.moment(case.found_time), case.out_trade_no, case.trade_no, case.order_number),
+        *(to_yuan(case.amount_fen), case.owner, case.refund_number),
+    ]
+
+
+@bp.post(f"/money/{TROUBLE}/owner")
 @staff_may(Task.MONEY_SETTLE)
 def take(trouble_id: int) -> Page:
     troubles.take(trouble_id, actor=staff_actor())
@@ -50,7 +70,7 @@ def take(trouble_id: int) -> Page:
     return redirect(url_for("staff_money.index"), 303)
 
 
-@bp.post(f"/{TROUBLE}/inquiry")
+@bp.post(f"/money/{TROUBLE}/inquiry")
 @staff_may(Task.MONEY_SETTLE)
 def inquire(trouble_id: int) -> Page:
     """Ask Alipay about the attempt once more: whatever it says is booked by the rules that book everything."""
@@ -67,7 +87,7 @@ def said(answer: Answer) -> tuple[str, str]:
     return says.get(answer) or (_("支付宝：这笔交易没有付款。什么都没有改变。"), "ok")
 
 
-@bp.post(f"/{TROUBLE}/refund")
+@bp.post(f"/money/{TROUBLE}/refund")
 @staff_may(Task.MONEY_SETTLE)
 @confirmed
 def send_back(trouble_id: int) -> Page:
@@ -84,7 +104,7 @@ def send_back(trouble_id: int) -> Page:
     return redirect(url_for("staff_refunds.page", out_request_no=refund.out_request_no), 303)
 
 
-@bp.post(f"/{TROUBLE}/closing")
+@bp.post(f"/money/{TROUBLE}/closing")
 @staff_may(Task.MONEY_SETTLE)
 @confirmed
 def close(trouble_id: int) -> Page:

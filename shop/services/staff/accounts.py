@@ -7,7 +7,7 @@ link by which its owner does, and every later link goes to the owner alone.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,7 +85,7 @@ class Sheet:
 # ---------------------------------------------------------------- looking
 
 
-def listed(kind: Kind, begins_with: str, cursor: Cursor) -> Window[Line]:
+def listed(kind: Kind, begins_with: str, cursor: Cursor, size: int = keyset.SIZE) -> Window[Line]:
     """Accounts, the latest first; with ``begins_with`` those whose user names begin so. Raises NotFound."""
     session = db.session()
     query = select(*_COLUMNS).where(*WHERE[kind])
@@ -98,9 +98,15 @@ def listed(kind: Kind, begins_with: str, cursor: Cursor) -> Window[Line]:
         Account.id,  # type: ignore[arg-type]
         place_of=lambda row: (row.id, row.id),
         cursor=cursor,
+        size=size,
     )
     roles = _roles(session, [row.id for row in found.rows])
     return Window([_line(row, roles) for row in found.rows], found.before, found.after)
+
+
+def everything(kind: Kind, begins_with: str) -> Iterator[Line]:
+    """The whole list, read batch by batch as it is asked for."""
+    return keyset.every(lambda cursor: listed(kind, begins_with, cursor, keyset.BATCH))
 
 
 HAS_FACTOR = exists().where(SecondFactor.account_id == Account.id).label("has_factor")

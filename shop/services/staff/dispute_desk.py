@@ -6,7 +6,7 @@ is withheld on its page. A mentor never learns who complained (safety.md 4).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -123,7 +123,7 @@ def _is_of_others(mentor_id: Any, viewer_id: int) -> ColumnElement[bool]:
 # ---------------------------------------------------------------- complaints
 
 
-def complaints(state: ComplaintState, cursor: Cursor, viewer_id: int) -> Window[Line]:
+def complaints(state: ComplaintState, cursor: Cursor, viewer_id: int, size: int = keyset.SIZE) -> Window[Line]:
     """Those that wait, the oldest first; those that are decided, the newest. Raises NotFound for no cursor."""
     found = keyset.page(
         db.session(),
@@ -132,9 +132,15 @@ def complaints(state: ComplaintState, cursor: Cursor, viewer_id: int) -> Window[
         Complaint.id,  # type: ignore[arg-type]
         place_of=lambda row: (row.id, row.id),
         cursor=cursor,
+        size=size,
         is_descending=state is not ComplaintState.WAITING,
     )
     return Window([_line(row) for row in found.rows], found.before, found.after)
+
+
+def every_complaint(state: ComplaintState, viewer_id: int) -> Iterator[Line]:
+    """The whole list, read batch by batch as it is asked for."""
+    return keyset.every(lambda cursor: complaints(state, cursor, viewer_id, keyset.BATCH))
 
 
 def _complaints() -> Select[*tuple[Any, ...]]:
@@ -191,7 +197,7 @@ def complaint(complaint_id: int, viewer_id: int) -> ComplaintSheet:
 # ---------------------------------------------------------------- appeals
 
 
-def appeals(state: ComplaintState, cursor: Cursor, viewer_id: int) -> Window[AppealLine]:
+def appeals(state: ComplaintState, cursor: Cursor, viewer_id: int, size: int = keyset.SIZE) -> Window[AppealLine]:
     """Likewise."""
     found = keyset.page(
         db.session(),
@@ -200,10 +206,16 @@ def appeals(state: ComplaintState, cursor: Cursor, viewer_id: int) -> Window[App
         Appeal.id,  # type: ignore[arg-type]
         place_of=lambda row: (row.id, row.id),
         cursor=cursor,
+        size=size,
         is_descending=state is not ComplaintState.WAITING,
     )
     lines = [AppealLine(_line(row), row.rule, row.score, row.row_time) for row in found.rows]
     return Window(lines, found.before, found.after)
+
+
+def every_appeal(state: ComplaintState, viewer_id: int) -> Iterator[AppealLine]:
+    """Likewise."""
+    return keyset.every(lambda cursor: appeals(state, cursor, viewer_id, keyset.BATCH))
 
 
 def _appeals() -> Select[*tuple[Any, ...]]:

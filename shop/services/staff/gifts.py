@@ -6,7 +6,7 @@ the audit log keeps; the person is told when it is given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,7 +93,7 @@ def counts(kinds: Sequence[GiftKind]) -> dict[Queue, int]:
     return {queue: found.get(kind, 0) for queue, kind in queues.items() if kind in kinds}
 
 
-def listed(queue: Queue, kinds: Sequence[GiftKind], cursor: Cursor) -> Window[Line]:
+def listed(queue: Queue, kinds: Sequence[GiftKind], cursor: Cursor, size: int = keyset.SIZE) -> Window[Line]:
     """The gifts of a queue, of these kinds: the longest waiting first, those that are over newest first."""
     found = keyset.page(
         db.session(),
@@ -102,9 +102,15 @@ def listed(queue: Queue, kinds: Sequence[GiftKind], cursor: Cursor) -> Window[Li
         Gift.id,  # type: ignore[arg-type]
         place_of=lambda row: (row[0].id, row[0].id),
         cursor=cursor,
+        size=size,
         is_descending=queue is Queue.OVER,
     )
     return Window([_line(row) for row in found.rows], found.before, found.after)
+
+
+def everything(queue: Queue, kinds: Sequence[GiftKind]) -> Iterator[Line]:
+    """The whole queue, read batch by batch as it is asked for."""
+    return keyset.every(lambda cursor: listed(queue, kinds, cursor, keyset.BATCH))
 
 
 def whole(gift_id: int, kinds: Sequence[GiftKind]) -> tuple[Line, Sequence[AuditLog]]:

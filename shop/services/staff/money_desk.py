@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -15,9 +15,10 @@ from shop.errors import NotFound, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, Order, Payment, Reconciliation, ReconciliationDifference, Refund, Trouble
 from shop.rules.staff_rights import Task
-from shop.services import audit_log, clerks, payment, reconciliation
+from shop.services import audit_log, clerks, keyset, payment, reconciliation
 from shop.services.audit_log import Actor
 from shop.services.audit_queries import waiting
+from shop.services.keyset import Cursor, Window
 from shop.services.payment import Answer
 from shop.services.troubles import REFUNDABLE
 
@@ -77,7 +78,16 @@ class Difference:
 
 def cases() -> list[Case]:
     """Troubles, the oldest first, at most MOST."""
-    rows = db.session.execute(
+    return _cases(Cursor(), MOST).rows
+
+
+def every_case() -> Iterator[Case]:
+    """All of them, read batch by batch as they are asked for."""
+    return keyset.every(lambda cursor: _cases(cursor, keyset.BATCH))
+
+
+def _cases(cursor: Cursor, size: int) -> Window[Case]:
+    query = (
         select(
             Trouble,
             func.coalesce(Order.order_number, ""),
@@ -89,25 +99,34 @@ def cases() -> list[Case]:
         .outerjoin(Account, Account.id == Trouble.handler_id)
         .outerjoin(Refund, Refund.trouble_id == Trouble.id)
         .where(Trouble.resolved_time.is_(None))
-        .order_by(Trouble.found_time, Trouble.id)
-        .limit(MOST)
     )
-    return [
-        Case(
-            id=trouble.id,
-            kind=trouble.kind,
-            out_trade_no=trouble.out_trade_no,
-            trade_no=trouble.trade_no,
-            order_number=order_number,
-            amount_fen=trouble.amount_fen,
-            found_time=trouble.found_time,
-            found_by=trouble.found_by,
-            owner=owner,
-            can_go_back=trouble.kind in REFUNDABLE and trouble.payment_id is not None and not refund_number,
-            refund_number=refund_number,
-        )
-        for trouble, order_number, owner, refund_number in rows
-    ]
+    found = keyset.page(
+        db.session(),
+        query,
+        Trouble.found_time,  # type: ignore[arg-type]
+        Trouble.id,  # type: ignore[arg-type]
+        place_of=lambda row: (row[0].found_time, row[0].id),
+        cursor=cursor,
+        size=size,
+        is_descending=False,
+    )
+    return Window([_case(*row) for row in found.rows], found.before, found.after)
+
+
+def _case(trouble: Trouble, order_number: str, owner: str, refund_number: str) -> Case:
+    return Case(
+        id=trouble.id,
+        kind=trouble.kind,
+        out_trade_no=trouble.out_trade_no,
+        trade_no=trouble.trade_no,
+        order_number=order_number,
+        amount_fen=trouble.amount_fen,
+        found_time=trouble.found_time,
+        found_by=trouble.found_by,
+        owner=owner,
+        can_go_back=trouble.kind in REFUNDABLE and trouble.payment_id is not None and not refund_number,
+        refund_number=refund_number,
+    )
 
 
 def ask_gateway(trouble_id: int, *, actor: Actor) -> Answer:
