@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from flask import Flask
@@ -104,7 +105,10 @@ def test_the_pages_of_campaigns_are_good(visitor: Visitor, served: Flask, alipay
     today = today_in_shanghai().isoformat()
     visitor.fill_in(name="没有金额", quantity="10", open_date=today, close_date=today)
     visitor.press("保存草稿")
-    visitor.sees("没有保存")
+    visitor.sees("有 2 项需要修改")
+    assert visitor.page.evaluate("document.activeElement.id") == "wrong"
+    visitor.press(re.compile("^减多少"), role="link")
+    assert visitor.page.evaluate("document.activeElement.id") == "amount"
     judge(visitor, "staff-coupon-form-refused")
     visitor.open(f"/staff/coupons/{draft.id}/edit")
     visitor.press("看看写成了什么")

@@ -83,7 +83,7 @@ def written(person: Person, **changes: Any) -> int:
 
 def errors(answer: TestResponse) -> dict[str, str]:
     """What is said at which field."""
-    return dict(re.findall(r'id="(\w+)-error" role="alert">([^<]+)<', answer.text))
+    return dict(re.findall(r'id="(\w+)-error">([^<]+)<', answer.text))
 
 
 def listed(answer: TestResponse) -> list[int]:

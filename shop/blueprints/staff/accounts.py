@@ -82,9 +82,8 @@ def _page(account_id: int, *, token: str = "", refused: str = "", **forms: Form)
         obstacles=list(dict.fromkeys(one.kind for one in erasure.obstacles(account_id))),
         link=f"{settings().public_url}/password/reset/{token}" if token else "",
         roles_form=forms.get("roles", RolesForm(None, roles=sheet.line.roles)),
-        reason_form=ReasonForm(None),
+        reason_form=forms.get("reason", ReasonForm(None)),
         refused=refused,
-        form=forms.get("reason"),
     )
 
 
