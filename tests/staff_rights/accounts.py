@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 TABLE = """
 GET  /staff/accounts                                     login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts                                     login 403 403 403 403 403  403 403 403 403 ok
+GET  /staff/accounts/new                                 login 403 403 403 403 403  403 403 403 403 ok
 GET  /staff/accounts/<account_id>                        login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts/<account_id>/roles                  login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts/<account_id>/disabling              login 403 403 403 403 403  403 403 403 403 ok

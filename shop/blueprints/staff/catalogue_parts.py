@@ -20,7 +20,7 @@ from shop.services.staff.catalogue_kinds import KINDS, Kind, Values, mark_of
 from shop.services.staff.catalogue_part import Part
 from shop.services.staff.catalogue_state import Incomplete
 from shop.web.errors import note_refusal
-from shop.web.staff import confirmed, staff_actor, staff_may
+from shop.web.staff import confirmed, may, staff_actor, staff_may
 from shop.web.upload_limit import takes_texts
 
 bp = Blueprint("staff_parts", __name__, url_prefix="/staff/catalogue")
@@ -32,12 +32,13 @@ Page = str | Response | tuple[str, int]
 
 
 def _confirmed_price(view: Callable[..., Page]) -> Callable[..., Page]:
-    """``confirmed`` for plans alone: of all the parts they are prices."""
+    """``confirmed`` for plans alone, of all the parts they are prices; whoever only reads them is not asked."""
     fresh = confirmed(view)
 
     @wraps(view)
     def guarded(kind: str, **item: int) -> Page:
-        return (fresh if kind == "plans" else view)(kind, **item)
+        is_asked = kind == "plans" and may(Task.CATALOGUE_EDIT)
+        return (fresh if is_asked else view)(kind, **item)
 
     return guarded
 
@@ -62,6 +63,7 @@ def teachers() -> Page:
 
 @bp.get(f"/{KIND}/new")
 @staff_may(Task.CATALOGUE_EDIT)
+@_confirmed_price
 def new(kind: str) -> Page:
     part = _place(KINDS[kind])
     return _page(part, _form(part, None))
@@ -88,6 +90,7 @@ def create(kind: str) -> Page:
 
 @bp.get(f"/{KIND}/{ITEM}")
 @staff_may(Task.CATALOGUE_READ)
+@_confirmed_price
 def page(kind: str, item_id: int) -> Page:
     part = catalogue_part.find(KINDS[kind], item_id)
     return _page(part, _form(part, None))

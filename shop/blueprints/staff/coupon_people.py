@@ -93,6 +93,7 @@ def generate(coupon_id: int) -> Page:
 
 @bp.get(f"/coupons/{COUPON}/gifts")
 @staff_may(Task.COUPON_GIVE)
+@confirmed  # before the list is pasted, not after
 def gifts(coupon_id: int) -> Page:
     return _gifts(coupon_id, GiveForm(None))
 

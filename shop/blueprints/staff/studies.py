@@ -226,6 +226,7 @@ def _why_not(error: ShopError) -> str:
 
 @bp.get(f"/studies/{STUDY}/mentor")
 @staff_may(Task.STUDIES_RUN)
+@confirmed  # before somebody is chosen, not after
 def mentor_page(enrolment_id: int) -> Page:
     return _mentor_page(enrolment_id, AssignForm(None))
 
