@@ -107,8 +107,12 @@ def test_a_draft_is_written_looked_at_changed_and_published(operations: Person, 
     percent = {"type": "2", "amount": "", "pay_percent": "79", "product": str(course.id)}
     look = operations.post("/staff/coupons", terms(**percent, step="preview"))
     assert "79 = 7.9 折：学员付 79%，省 21%。" in look.text and "原价 100.00 元，学员付 79.00 元。" in look.text
+    assert "这是预览：草稿还没有建立。 没问题就按「保存草稿」" in shown(look, "not-saved")
     assert count(Coupon) == 0
     draft = written(operations, **percent)
+    look = operations.post(f"/staff/coupons/{draft}", terms(**percent, quantity="99", step="preview"))
+    assert "改动还没有保存，草稿仍是上次保存的样子" in shown(look, "not-saved")
+    assert the_coupon(draft).quantity == 10
     student = Person(app).sign_in(a_student().username)
     assert "开学季" not in student.get("/coupons").text
     assert student.post(f"/coupons/{draft}/claims").status_code == 404
@@ -116,6 +120,7 @@ def test_a_draft_is_written_looked_at_changed_and_published(operations: Person, 
     assert (form["pay_percent"], form["product"], form["amount"]) == ("79", str(course.id), "")
     assert operations.post(f"/staff/coupons/{draft}", {**form, "quantity": "20"}).status_code == 303
     page = operations.get(f"/staff/coupons/{draft}/publication")
+    assert "草稿已经保存，学员还看不到。下面是试算" in page.text
     seal = operations.form(page, "publish")["seal"]
     assert operations.post(f"/staff/coupons/{draft}/publication", {"seal": seal, "reason": ""}).status_code == 422
     assert the_coupon(draft).published_time is None
