@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -105,6 +106,8 @@ def save(kind: str, item_id: int) -> Page:
     form = _form(part, request.form)
     if not form.validate():
         return _page(part, form), 422
+    if (price := _price_change(part, form)) is not None and request.form.get("agreed") != price.seal:
+        return _page(part, form, price=price)
     try:
         is_new = catalogue_edit.save(part.kind, item_id, form.values(), form.mark.data or "", actor=staff_actor())
     except Stale as error:
@@ -171,9 +174,43 @@ def _others(part: Part) -> Sequence[tuple[int, str]]:
     return sorted(others, key=lambda course: course[0] not in chosen)
 
 
-def _page(part: Part, form: PartForm, *, refused: str = "", current: Sequence[tuple[str, str]] = ()) -> str:
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """A price that people see becomes another one, in fen."""
+
+    old_fen: int
+    new_fen: int
+
+    @property
+    def seal(self) -> str:
+        """What an agreement is about: to no other change of price."""
+        return f"{self.old_fen}-{self.new_fen}"
+
+
+def _price_change(part: Part, form: PartForm) -> PriceChange | None:
+    """None where nobody sees the price, or where the page was shown before a change of somebody else's."""
+    if part.kind.key != "plans" or not part.is_published or form.mark.data != part.mark:
+        return None
+    old, new = part.values["price_fen"], form.values()["price_fen"]
+    return PriceChange(old, new) if old != new else None
+
+
+def _page(
+    part: Part,
+    form: PartForm,
+    *,
+    refused: str = "",
+    current: Sequence[tuple[str, str]] = (),
+    price: PriceChange | None = None,
+) -> str:
     return render_template(
-        "staff/catalogue/part.html", part=part, form=form, refused=refused, current=current, back=_back_to(part)
+        "staff/catalogue/part.html",
+        part=part,
+        form=form,
+        refused=refused,
+        current=current,
+        price=price,
+        back=_back_to(part),
     )
 
 
