@@ -254,7 +254,8 @@ def test_a_price_changes_for_the_shop_at_once_and_for_no_order(app: Flask, clerk
 
 def test_the_price_of_a_draft_is_nobodys_business(app: Flask, clerk: Person) -> None:
     plan = plan_of(a_draft())
-    assert edited(clerk, f"{HOME}/plans/{plan.id}", price_fen="77.00").status_code == 303
+    answer = edited(clerk, f"{HOME}/plans/{plan.id}", price_fen="77.00")
+    assert (answer.status_code, answer.location) == (303, f"{HOME}/products/{plan.product_id}#plans"), "whatever its id"
     assert fresh(plan).price_fen == 7_700
 
 

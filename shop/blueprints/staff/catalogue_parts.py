@@ -27,6 +27,7 @@ from shop.web.upload_limit import takes_texts
 bp = Blueprint("staff_parts", __name__, url_prefix="/staff/catalogue")
 
 KIND = f"<any({', '.join(repr(key) for key in KINDS)}):kind>"
+PRODUCTS = ("courses", "degrees", "modules")  # kinds that are no part of a page but have one
 ITEM = "<int(min=1, max=2147483647):item_id>"
 
 Page = str | Response | tuple[str, int]
@@ -84,7 +85,7 @@ def create(kind: str) -> Page:
     except (Taken, Unfit) as error:
         return _refused(part, form, error)
     flash(_("已新增%(kind)s。", kind=_(part.kind.title)), "ok")
-    if part.kind.key in ("courses", "degrees", "modules"):
+    if part.kind.key in PRODUCTS:
         return redirect(url_for("staff_products.page", product_id=row_id), 303)
     return _back(part)
 
@@ -238,6 +239,6 @@ def _back_to(part: Part) -> str:
 
 
 def _back(part: Part) -> Response:
-    if part.product_id is not None and part.id != part.product_id:
+    if part.product_id is not None and part.kind.key not in PRODUCTS:
         return redirect(f"{_back_to(part)}#{part.kind.key}", 303)
     return redirect(_back_to(part), 303)
