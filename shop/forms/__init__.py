@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import request
 from flask_babel import get_locale
@@ -70,6 +70,19 @@ def _words_of_wtforms(language: str) -> Any:
 
 def required() -> InputRequired:
     return InputRequired(_("请填写这一项。"))
+
+
+class Conditional:
+    """Says that other answers decide whether a field is needed: it is marked neither so nor so, its hint tells when."""
+
+    field_flags: ClassVar = {"conditional": True}
+
+    def __call__(self, form: Any, field: Any) -> None:
+        """Nothing to check: the form does."""
+
+
+def conditional() -> Conditional:
+    return Conditional()
 
 
 def length(least: int, most: int) -> Length:

@@ -10,7 +10,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, ValidationError
 
 from shop.enums import Score
-from shop.forms import Form, TextField, length, required
+from shop.forms import Form, TextField, conditional, length, required
 from shop.forms.uploads import FilesField
 from shop.rules.rewards import is_passed
 from shop.services.grading import LONGEST_COMMENT
@@ -24,7 +24,7 @@ class HandInForm(Form):
     content = TextField(
         _("说明"), [required(), length(1, LONGEST_TEXT)], render_kw={"maxlength": LONGEST_TEXT, "rows": 8}
     )
-    files = FilesField(_("附件（可不选）"))
+    files = FilesField(_("附件"))
 
 
 class ScoreField(Field):
@@ -44,7 +44,7 @@ class GradeForm(Form):
     score = ScoreField(_("成绩"), [InputRequired(_("请选择成绩。"))])
     comment = TextField(
         _("批注"),
-        [Length(max=LONGEST_COMMENT, message=_("最多 %(max)d 个字符。"))],
+        [conditional(), Length(max=LONGEST_COMMENT, message=_("最多 %(max)d 个字符。"))],
         render_kw={"maxlength": LONGEST_COMMENT, "rows": 6},
     )
     step = SelectField(choices=[SelectChoice(step) for step in (GRADE, CHECK, CHANGE)], default=GRADE)

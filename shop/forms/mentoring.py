@@ -22,7 +22,7 @@ def _text(label: Any, least: int, most: int, rows: int) -> TextField:
 class FollowUpForm(Form):
     tool = ChoiceField(_("沟通方式"), FollowUpTool, default=FollowUpTool.WECHAT)
     record = _text(_("跟进内容"), 1, LONGEST_RECORD, 5)
-    attachment = FilesField(_("附件（可不选，一个文件）"), widget=FileInput())
+    attachment = FilesField(_("附件（一个文件）"), widget=FileInput())
 
     def validate_attachment(self, field: Any) -> None:
         if len(field.data) > 1:

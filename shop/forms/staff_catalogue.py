@@ -16,7 +16,7 @@ from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from shop.enums import CourseType, HomeworkType, Level, ProductStatus, SectionType, TeacherRole, ValidPeriod
 from shop.extensions import settings
-from shop.forms import ChoiceField, Form, LineField, StrictInteger, TextField, YuanField, length, required
+from shop.forms import ChoiceField, Form, LineField, StrictInteger, TextField, YuanField, conditional, length, required
 from shop.forms.staff import DayField, FilterChoice
 from shop.money import to_yuan
 from shop.services.catalogue_format import (
@@ -78,14 +78,19 @@ def _label(column: str) -> Any:
     return lazy_gettext(catalogue_words.COLUMNS[column])
 
 
-def _line(column: str, most: int, *, needed: bool = False, **kwargs: Any) -> LineField:
-    checks = [required(), length(1, most)] if needed else [length(0, most)]
-    return LineField(_label(column), checks, render_kw={"maxlength": most}, **kwargs)
+def _checks(most: int, needed: bool, depends: bool) -> list[Any]:
+    if needed:
+        return [required(), length(1, most)]
+    return [conditional(), length(0, most)] if depends else [length(0, most)]
 
 
-def _text(column: str, most: int, *, rows: int = 4, needed: bool = False, **kwargs: Any) -> TextField:
-    checks = [required(), length(1, most)] if needed else [length(0, most)]
-    return TextField(_label(column), checks, render_kw={"rows": rows, "maxlength": most}, **kwargs)
+def _line(column: str, most: int, *, needed: bool = False, depends: bool = False) -> LineField:
+    return LineField(_label(column), _checks(most, needed, depends), render_kw={"maxlength": most})
+
+
+def _text(column: str, most: int, *, rows: int = 4, needed: bool = False, depends: bool = False) -> TextField:
+    checks = _checks(most, needed, depends)
+    return TextField(_label(column), checks, render_kw={"rows": rows, "maxlength": most})
 
 
 def _number(column: str, least: int, most: int, **kwargs: Any) -> StrictInteger:
@@ -179,9 +184,9 @@ class ChapterForm(PartForm):
 class LessonForm(PartForm):
     name = _line("name", 128, needed=True)
     section_type = ChoiceField(_label("section_type"), SectionType, default=SectionType.DOCUMENT)
-    section_link = _line("section_link", 255)
-    video_time = _line("video_time", 32)
-    content = _text("content", LONGEST_LESSON, rows=16)
+    section_link = _line("section_link", 255, depends=True)
+    video_time = _line("video_time", 32, depends=True)
+    content = _text("content", LONGEST_LESSON, rows=16, depends=True)
     free_trail = BooleanField(_label("free_trail"))
     pub_date = DayField(_label("pub_date"))
 

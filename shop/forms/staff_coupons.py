@@ -10,7 +10,7 @@ from wtforms import HiddenField, SelectField
 from wtforms.validators import Optional, ValidationError
 
 from shop.enums import Choice, CouponKind
-from shop.forms import ChoiceField, Form, LineField, StrictInteger, TextField, YuanField, length, required
+from shop.forms import ChoiceField, Form, LineField, StrictInteger, TextField, YuanField, conditional, length, required
 from shop.forms.staff import DayField, FilterChoice, reason_field
 from shop.forms.staff_names import NamedField
 from shop.rules import campaigns
@@ -72,7 +72,8 @@ class PercentField(StrictInteger):
 
 
 def _amount(label: Any) -> YuanField:
-    return YuanField(label, [Optional(), _within_reason], render_kw={"inputmode": "decimal", "maxlength": 12})
+    checks = [conditional(), Optional(), _within_reason]
+    return YuanField(label, checks, render_kw={"inputmode": "decimal", "maxlength": 12})
 
 
 def _within_reason(form: Any, field: Any) -> None:
@@ -88,17 +89,17 @@ class CampaignForm(Form):
     type = ChoiceField(_("种类"), CouponKind, default=CouponKind.FLAT)
     amount = _amount(_("减多少（元）"))
     minimum = _amount(_("最低消费（元）"))
-    pay_percent = PercentField(_("学员付百分之几"), [Optional()], render_kw={"maxlength": 12})
+    pay_percent = PercentField(_("学员付百分之几"), [conditional(), Optional()], render_kw={"maxlength": 12})
     product = SelectField(_("用在哪里"), coerce=str)
     quantity: Any = StrictInteger(
         _("数量"), [required()], least=1, most=MOST_COUPONS, render_kw={"inputmode": "numeric"}
     )
     open_date: Any = DayField(_("领取开始"), [required()])
     close_date: Any = DayField(_("领取结束"), [required()])
-    valid_begin_date = DayField(_("可用的第一天"))
-    valid_end_date = DayField(_("可用的最后一天"))
+    valid_begin_date = DayField(_("可用的第一天"), [conditional()])
+    valid_end_date = DayField(_("可用的最后一天"), [conditional()])
     valid_days = StrictInteger(
-        _("领取后可用几天"), [Optional()], least=1, most=MOST_DAYS, render_kw={"inputmode": "numeric"}
+        _("领取后可用几天"), [conditional(), Optional()], least=1, most=MOST_DAYS, render_kw={"inputmode": "numeric"}
     )
     is_public = ChoiceField(_("怎么领"), Way, default=Way.PUBLIC)
 

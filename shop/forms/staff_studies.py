@@ -11,7 +11,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional, ValidationError
 
 from shop.enums import ComplaintState, Rule, Score, ScoreType
-from shop.forms import DIGITS, ChoiceField, Form, LineField, StrictInteger, TextField, length, required
+from shop.forms import DIGITS, ChoiceField, Form, LineField, StrictInteger, TextField, conditional, length, required
 from shop.forms.earnings import MonthField
 from shop.forms.staff import FilterChoice, reason_field
 from shop.rules.rewards import is_passed
@@ -75,7 +75,7 @@ class AssignForm(Form):
     mentor = StrictInteger(_("导师"), [required()], least=1)
     before = StrictInteger(_("原导师"), [required()], least=0)
     reason = TextField(
-        _("原因（换导师时必填）"),
+        _("原因"),
         [Length(max=LONGEST_REASON, message=_("最多 %(max)d 个字符。"))],
         render_kw={"rows": 2, "maxlength": LONGEST_REASON},
     )
@@ -91,8 +91,8 @@ class RemarkForm(Form):
     before = FilterChoice(_("原成绩"), Score)
     score = ChoiceField(_("新成绩"), Score)
     comment = TextField(
-        _("给学员的批注（不填则保留原来的）"),
-        [Length(max=LONGEST_COMMENT, message=_("最多 %(max)d 个字符。"))],
+        _("给学员的批注"),
+        [conditional(), Length(max=LONGEST_COMMENT, message=_("最多 %(max)d 个字符。"))],
         render_kw={"rows": 4, "maxlength": LONGEST_COMMENT},
     )
     reason = reason_field()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +53,9 @@ class WaitingForm:
     is_suspended: bool  # a refund is under way: nobody can be assigned meanwhile
 
 
+SHORTEST_NAME = 2  # characters; a shorter one is found in other people's names
+
+
 @dataclass(frozen=True, slots=True)
 class MentorLoad:
     id: int
@@ -83,6 +88,22 @@ def waiting() -> Sequence[WaitingForm]:
         .order_by(DegreeRegistrationForm.filed_time, EnrolledDegreeCourse.id)
     )
     return [WaitingForm(*row) for row in rows]
+
+
+def wished_for(wish: str | None, mentors: Sequence[MentorLoad]) -> frozenset[int]:
+    """The ids of those whom a form wishes for: in free text a name counts anywhere, a user name as a word."""
+    text = _plain(wish or "")
+    words = set(re.findall(r"\w+", text))
+    return frozenset(
+        mentor.id
+        for mentor in mentors
+        if words & {_plain(mentor.username), _plain(mentor.name)}
+        or (len(mentor.name) >= SHORTEST_NAME and _plain(mentor.name) in text)
+    )
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def mentors() -> Sequence[MentorLoad]:

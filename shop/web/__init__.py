@@ -11,6 +11,7 @@ from shop.web import (
     converters,
     errors,
     filters,
+    form_errors,
     headers,
     locale,
     logs,
@@ -26,6 +27,6 @@ __all__ = ["flask_config", "init_app"]
 
 def init_app(app: Flask) -> None:
     """Bind all of it. Flask runs after_request functions backwards: the log line, bound first, sees everything."""
-    words = (locale, filters, audit_words)
+    words = (locale, filters, form_errors, audit_words)
     for part in (logs, metrics, headers, assets, sessions, people, staff, *words, context, converters, errors):
         part.init_app(app)

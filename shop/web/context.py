@@ -11,6 +11,7 @@ from werkzeug.local import LocalProxy
 
 from shop.services import cart
 from shop.web.locale import html_lang
+from shop.web.redirects import this_page
 from shop.web.sessions import this_session, visitor_owner
 
 
@@ -37,4 +38,9 @@ def init_app(app: Flask) -> None:
 
     @app.context_processor
     def every_page() -> dict[str, Any]:
-        return {"current_user": current_user, "cart_count": cart_count, "html_lang": html_lang()}
+        return {
+            "current_user": current_user,
+            "cart_count": cart_count,
+            "html_lang": html_lang(),
+            "this_page": this_page,
+        }

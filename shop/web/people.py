@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from flask import Flask, current_app, g, redirect, request, url_for
 from flask_login import current_user, login_required
@@ -85,7 +84,7 @@ def ask_to_log_in() -> Response:
     """To the log-in page, and back afterwards: to this page, or to the one that a form was on."""
     if this_session().unavailable:
         raise RedisDown
-    back = request.full_path if request.method in ("GET", "HEAD") else urlsplit(request.referrer or "").path
+    back = request.full_path if request.method in ("GET", "HEAD") else redirects.sent_from().partition("?")[0]
     return redirect(url_for("account.login", next=redirects.inside(back)), 303)
 
 

@@ -32,6 +32,22 @@ def inside(target: str | None, otherwise: str = "/") -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
+def sent_from() -> str:
+    """Path and query of the page whose form or link led here, "" when the browser does not say."""
+    try:
+        parts = urlsplit(request.referrer or "")
+    except ValueError:
+        return ""
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def this_page() -> str:
+    """Where a GET shows this page again; of an answer to a POST, where its form was, else its address, else home."""
+    if request.method in ("GET", "HEAD"):
+        return request.full_path.rstrip("?")
+    return inside(sent_from(), inside(request.path))
+
+
 def _is_page(path: str) -> bool:
     try:
         endpoint, _values = current_app.create_url_adapter(request).match(path, method="GET")  # type: ignore[union-attr]

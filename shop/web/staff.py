@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import urlsplit
 
 from flask import Flask, flash, g, redirect, request, session, url_for
 from flask_babel import gettext as _
@@ -29,6 +28,7 @@ R = TypeVar("R")
 
 CONFIRMED = "confirmed"  # in the session: when the second factor was last shown, seconds since 1970
 FRESH_SECONDS = 600
+SECONDS_TO_FILL_IN = 300  # left at least when a form is shown: asked only when it is sent, what was typed would be lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ MENU = (
     Place(lazy_gettext("优惠券"), "/staff/coupons", Task.COUPONS_READ),
     Place(lazy_gettext("发放审核"), "/staff/gifts", Task.GIFTS),
     Place(lazy_gettext("学位学员"), "/staff/studies", Task.STUDIES_READ),
-    Place(lazy_gettext("导师"), "/staff/mentors", Task.MENTOR_FEES_READ),
-    Place(lazy_gettext("投诉"), "/staff/complaints", Task.COMPLAINTS_READ),
-    Place(lazy_gettext("申诉"), "/staff/appeals", Task.STUDIES_READ),
+    Place(lazy_gettext("导师管理"), "/staff/mentors", Task.MENTOR_FEES_READ),
+    Place(lazy_gettext("投诉处理"), "/staff/complaints", Task.COMPLAINTS_READ),
+    Place(lazy_gettext("申诉处理"), "/staff/appeals", Task.STUDIES_READ),
     Place(lazy_gettext("奖惩规则"), "/staff/rules", Task.STUDIES_READ),
     Place(lazy_gettext("报表"), "/staff/reports", Task.REPORTS),
     Place(lazy_gettext("账户管理"), "/staff/accounts", Task.ACCOUNTS),
@@ -111,21 +111,30 @@ def staff_may(task: Task) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 def confirmed(view: Callable[P, R]) -> Callable[P, R]:
-    """For what moves money: whoever has not shown password and code for ten minutes does so first (safety.md 7.5.3)."""
+    """For what moves money: whoever has not shown password and code for ten minutes does so first (safety.md 7.5.3).
+
+    Also for the page with its form, when more is typed there than a reason.
+    """
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        age = clock.now().timestamp() - float(session.get(CONFIRMED, 0))
-        return view(*args, **kwargs) if 0 <= age <= FRESH_SECONDS else _ask_again()
+        return view(*args, **kwargs) if is_confirmed() else _ask_again()
 
     return guarded
+
+
+def is_confirmed() -> bool:
+    """Whether password and code were shown lately; for a page, whether time is left to fill in its forms."""
+    age = clock.now().timestamp() - float(session.get(CONFIRMED, 0))
+    spare = SECONDS_TO_FILL_IN if request.method in ("GET", "HEAD") else 0
+    return 0 <= age <= FRESH_SECONDS - spare
 
 
 def _ask_again() -> Any:
     """To the page that asks; a form that was sent has done nothing and is sent again from its own page."""
     back = request.full_path
     if request.method not in ("GET", "HEAD"):
-        back = urlsplit(request.referrer or "").path
+        back = redirects.sent_from()
         flash(_("为了安全，请先再次确认身份，然后重新提交。刚才的操作没有执行。"), "warning")
     return redirect(url_for("second_factor.confirm", next=redirects.inside(back, "/staff/")), 303)
 
@@ -138,4 +147,4 @@ def note_confirmation() -> None:
 def init_app(app: Flask) -> None:
     @app.context_processor
     def every_staff_page() -> dict[str, Any]:
-        return {"may": may, "person_name": person_name, "staff_menu": MENU}
+        return {"may": may, "is_confirmed": is_confirmed, "person_name": person_name, "staff_menu": MENU}

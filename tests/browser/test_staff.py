@@ -73,3 +73,13 @@ def test_the_staff_pages_are_good(visitor: Visitor, served: Flask, alipay: Cashi
     for name, path in pages.items():
         visitor.open(path)
         judge(visitor, f"staff-{name}")
+
+
+def test_the_menu_shows_on_a_phone_that_it_goes_on(phone: Visitor, served: Flask) -> None:
+    """Beyond the edge there seemed to be nothing: a shade shows where its cover, which moves along, is gone."""
+    log_in(phone, StaffRole.FINANCE, StaffRole.ADMIN)
+    phone.page.set_viewport_size({"width": 360, "height": 740})
+    menu = phone.page.locator(".desk-nav")
+    assert menu.evaluate("nav => nav.scrollWidth > nav.clientWidth")
+    assert menu.evaluate("nav => getComputedStyle(nav).backgroundAttachment") == "local, local, scroll, scroll"
+    assert phone.is_too_wide() <= 0

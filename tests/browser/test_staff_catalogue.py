@@ -6,6 +6,7 @@ import re
 
 import pytest
 from flask import Flask
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from shop.enums import ProductStatus, StaffRole
@@ -49,6 +50,9 @@ def test_a_course_comes_from_an_empty_form_into_the_shop(
     clerk.main.locator("[name=valid_period]").select_option("30")
     clerk.press(BUTTON, within=clerk.main)
     clerk.sees("内容齐全")
+    assert clerk.page.url.endswith("#plans")
+    expect(clerk.page.locator("#plans")).to_be_in_viewport()
+    expect(clerk.main.locator(".flash")).to_be_in_viewport()  # which has jumped along
     clerk.press("预览", role="link")
     clerk.sees("只有员工能看到")
     clerk.sees("88.00")

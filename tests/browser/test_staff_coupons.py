@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
+import pytest
 from flask import Flask
+from playwright.sync_api import expect
 from sqlalchemy import select
 
 from shop import clock
@@ -37,9 +40,9 @@ def test_somebody_new_publishes_a_coupon_and_a_student_uses_it(
     log_in(clerk, StaffRole.OPERATIONS)
     clerk.press("优惠券", role="link", within=clerk.page.locator(".desk-nav"))
     clerk.press("新建活动", role="link")
+    clerk.main.get_by_label("种类").select_option(label="折扣券")
     clerk.fill_in(name="开学七九折", pay_percent="790", quantity="100", valid_days="30")
     clerk.fill_in(open_date=today.isoformat(), close_date=(today + NEXT_WEEK).isoformat())
-    clerk.main.get_by_label("种类").select_option(label="折扣券")
     clerk.main.get_by_label("用在哪里").select_option(label="新课")
     clerk.press("看看写成了什么")
     clerk.sees("您是不是想写 79（7.9 折，学员付 79%）？")
@@ -70,6 +73,25 @@ def test_somebody_new_publishes_a_coupon_and_a_student_uses_it(
     clerk.open(f"/staff/coupons/{coupon.id}")
     assert clerk.page.locator("#held").inner_text() == "1"
     assert_audit_clean()
+
+
+@pytest.mark.parametrize("options", [{}, WITHOUT_SCRIPTS], ids=["scripts on", "scripts off"])
+def test_the_form_shows_the_amounts_of_the_chosen_kind(
+    served: Flask, open_browser: Open, options: dict[str, object]
+) -> None:
+    """What is filled in stays in sight, or nobody could empty it."""
+    clerk = open_browser(**options)
+    log_in(clerk, StaffRole.OPERATIONS)
+    clerk.open("/staff/coupons/new")
+    kinds = {"立减券": ["amount"], "满减券": ["amount", "minimum"], "折扣券": ["pay_percent"]}
+    for kind, fields in kinds.items():
+        clerk.main.get_by_label("种类").select_option(label=kind)
+        for name in ("amount", "minimum", "pay_percent"):
+            expect(clerk.page.locator(f"#{name}")).to_be_visible(visible=name in fields)
+    clerk.main.get_by_label("种类").select_option(label="立减券")
+    clerk.fill_in(amount="50")
+    clerk.main.get_by_label("种类").select_option(label="折扣券")
+    expect(clerk.page.locator("#amount")).to_be_visible()
 
 
 def test_the_pages_of_campaigns_are_good(visitor: Visitor, served: Flask, alipay: Cashier, judge: Judge) -> None:
@@ -104,7 +126,10 @@ def test_the_pages_of_campaigns_are_good(visitor: Visitor, served: Flask, alipay
     today = today_in_shanghai().isoformat()
     visitor.fill_in(name="没有金额", quantity="10", open_date=today, close_date=today)
     visitor.press("保存草稿")
-    visitor.sees("没有保存")
+    visitor.sees("有 2 项需要修改")
+    assert visitor.page.evaluate("document.activeElement.id") == "wrong"
+    visitor.press(re.compile("^减多少"), role="link")
+    assert visitor.page.evaluate("document.activeElement.id") == "amount"
     judge(visitor, "staff-coupon-form-refused")
     visitor.open(f"/staff/coupons/{draft.id}/edit")
     visitor.press("看看写成了什么")

@@ -176,6 +176,33 @@ def test_next_never_leaves_the_shop(app: Flask, member: accounts.Person, target:
     assert person.post("/language", {"language": "en", "next": target}).location == "/"
 
 
+@pytest.mark.parametrize(
+    ("sent_from", "leads_to"),
+    [
+        ("http://localhost/register?next=/cart", "/register?next=/cart"),
+        ("http://localhost/coupons/codes", "/register"),  # an address that only takes forms
+        ("http://evil.example/phish", "/register"),
+        ("http://[::1", "/register"),
+        ("", "/register"),
+    ],
+)
+def test_a_change_of_language_on_a_refused_form_leads_back_to_that_form(
+    person: Person, sent_from: str, leads_to: str
+) -> None:
+    """Home was far away: nobody knew where the form had been."""
+    answer = person.post("/register", {"username": "x"}, headers={"Referer": sent_from} if sent_from else {})
+    assert answer.status_code == 422
+    switch = answer.text.split('action="/language"')[1].split("</form>")[0]
+    assert f'name="next" value="{leads_to}"' in switch
+    assert person.post("/language", {"language": "en", "next": leads_to}).location == leads_to
+
+
+def test_a_change_of_language_where_no_page_is_leads_home(person: Person) -> None:
+    answer = person.post("/no/such/page", {})
+    assert answer.status_code == 404
+    assert 'name="next" value="/"' in answer.text.split('action="/language"')[1].split("</form>")[0]
+
+
 def test_control_characters_in_next_are_dropped(app: Flask, member: accounts.Person) -> None:
     person = Person(app)
     target = "/acc\tount?x=1\r\nSet-Cookie: a=b"

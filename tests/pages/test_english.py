@@ -31,6 +31,7 @@ from shop.models import (
 from shop.services import orders, refund_decisions, refunds
 from shop.services.audit_log import Actor
 from shop.services.staff.search import KINDS
+from shop.web.staff import MENU
 from shop.wording import TRANSLATIONS, say
 from tests import refunding
 from tests.audit import assert_audit_clean
@@ -356,3 +357,21 @@ def test_degree_is_english_from_the_form_to_the_first_module(reader: Person) -> 
     english(reader.follow(reader.post(form, answers)))
     english(reader.follow(reader.post(form, answers)))
     visit(reader, [form, "/learning", f"/learning/degrees/{enrolment.id}"])
+
+
+def test_one_of_a_thing_is_not_told_as_many(app: Flask) -> None:
+    """ "1 days" and "1 coupons" were everywhere that a number happened to be one."""
+    with open(TRANSLATIONS / "en/LC_MESSAGES/messages.po", "rb") as file:
+        catalogue = read_po(file, locale="en")
+    for text in ("%(num)s 小时前", "%(num)s 天", "%(num)s 门课程", "下架 %(num)s 门课程", "%(num)s 项检查"):
+        message = catalogue[text]
+        assert message is not None and isinstance(message.string, tuple), text
+        one, many = (form % {"num": number} for form, number in zip(message.string, (1, 2), strict=True))
+        assert one != many.replace("2", "1"), text
+
+
+def test_the_staff_menu_names_each_place_in_the_plural(app: Flask) -> None:
+    """ "Mentor", "Complaint" and "Appeal" stood beside "Orders" and "Refunds"."""
+    with app.test_request_context(headers=ENGLISH):
+        titles = {str(place.title) for place in MENU}
+    assert {"Orders", "Refunds", "Mentors", "Complaints", "Appeals", "Coupons"} <= titles

@@ -117,7 +117,7 @@ def test_filing_keeps_every_answer_and_opens_the_first_module(nami: Person, enro
 def test_the_form_has_the_labels_and_choices_of_the_source(nami: Person, enrolment_id: int) -> None:
     page = nami.get(address(enrolment_id))
     for label in ("报此课程原因", "为何选路飞", "你的期待", "学员自行指定的导师名", "是否开通第1模块"):
-        assert f">{label}</" in page.text
+        assert f">{label}<" in page.text
     for choice in (*WorkExperience, *StudyPlan):
         assert f">{choice.label}</option>" in page.text
     untouched = nami.form(page, "registration")

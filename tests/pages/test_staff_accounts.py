@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -239,6 +240,42 @@ def test_prices_campaigns_files_and_jobs_ask_again_too_and_what_moves_no_money_d
     assert db.session.get_one(Coupon, coupon.id, populate_existing=True).quantity == 10
 
 
+def test_where_more_than_a_reason_is_typed_the_page_asks_before(app: Flask, instance: Path) -> None:
+    """Asked when the form was sent, the list of names, the amount or the price was lost. Readers are not asked."""
+    coupon, plan, student = a_coupon(quantity=10), plan_of(a_course(10_000)), a_student()
+    pages = (
+        "/staff/accounts/new",
+        f"/staff/coupons/{coupon.id}/gifts",
+        f"/staff/catalogue/plans/{plan.id}",
+        f"/staff/catalogue/plans/new?of={plan.product_id}",
+    )
+    parts = {  # lists and sheets stay open; their long forms alone ask
+        "/staff/gifts": 'name="beli"',
+        f"/staff/accounts/{student.id}": 'name="roles"',
+        f"/staff/coupons/{coupon.id}": 'name="quantity"',
+        f"/staff/coupons/{coupon.id}/codes": 'name="count"',
+        "/staff/rules": 'name="score"',
+    }
+    roles = (StaffRole.ADMIN, StaffRole.OPERATIONS, StaffRole.FINANCE, StaffRole.REGISTRY)
+    person, reader = (Person(app).sign_in(a_clerk(*chosen).username) for chosen in (roles, (StaffRole.SERVICE,)))
+    for path in pages:
+        assert person.get(path).status_code == 200, path
+    for path, control in parts.items():
+        page = person.get(path).text
+        assert control in page and "data-confirm" not in page, path
+    move_clock(instance, 301)  # five minutes are left: not enough to fill in a form
+    for path in pages:
+        answer = person.get(path)
+        assert (answer.status_code, answer.location) == (303, f"/staff/confirm?next={quote(path, safe='/?')}"), path
+    for path, control in parts.items():
+        page = person.get(path).text
+        assert control not in page and "data-confirm>" in page, path
+        assert f'href="/staff/confirm?next={path}"' in page, path
+    assert reader.get(f"/staff/catalogue/plans/{plan.id}").status_code == 200
+    again = person.post(f"/staff/coupons/{coupon.id}/extension", {"quantity": "0", "reason": "多一点"})
+    assert (again.status_code, "多一点" in again.text) == (422, True), "what is sent in time is shown again"
+
+
 def test_staff_sessions_end_after_half_an_hour_without_a_visit(app: Flask, instance: Path) -> None:
     person = Person(app).sign_in(a_clerk(StaffRole.ADMIN).username)
     move_clock(instance, 29 * 60)
@@ -354,7 +391,10 @@ def test_the_last_administrator_stays_one(app: Flask) -> None:
 def test_a_new_colleague_chooses_the_password_and_the_factor(app: Flask) -> None:
     boss = Person(app).sign_in(a_clerk(StaffRole.ADMIN).username)
     fields = {"username": "robin", "kind": "0", "roles": ["1", "3"], "reason": "begins today"}
+    assert 'href="/staff/accounts/new"' in boss.get("/staff/accounts").text.split("<table")[0]
     page = boss.post("/staff/accounts", fields)
+    assert "账户「robin」已创建。" in page.text
+    assert 'href="/staff/accounts?kind=1&amp;username=robin"' in page.text
     link = re.search(r'id="password-link"[^>]*>http://[^/]+(/password/reset/[^<]+)<', page.text)
     assert page.status_code == 200 and link is not None
     newcomer = Person(app)
@@ -366,6 +406,11 @@ def test_a_new_colleague_chooses_the_password_and_the_factor(app: Flask) -> None
     assert is_inside(Person(app).sign_in("robin"))
     row = db.session.scalars(select(AuditLog).where(AuditLog.action == "account create")).one()
     assert (row.after, row.reason) == ({"roles": ["REGISTRY", "SERVICE"], "role": 3}, "begins today")
+    assert "已创建" not in boss.get(f"/staff/accounts/{account.id}").text
+    mentor = boss.post("/staff/accounts", {**fields, "username": "brook", "kind": "1", "roles": []})
+    listed = re.search(r'id="created".*?href="([^"]+)"', mentor.text)
+    assert listed is not None
+    assert ">brook</a>" in boss.get(listed[1].replace("&amp;", "&")).text
     again = boss.post("/staff/accounts", fields)
     assert (again.status_code, "已经有人用了" in again.text) == (422, True)
 

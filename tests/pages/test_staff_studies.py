@@ -240,6 +240,30 @@ def test_a_filter_that_is_none_is_told(clerk: Person) -> None:
 # ---------------------------------------------------------------- what waits
 
 
+def test_whom_the_form_wishes_for_is_marked_with_their_load(clerk: Person) -> None:
+    one, same, other = a_mentor(name="沈舟"), a_mentor(name="沈舟"), a_mentor(name="叶帆")
+    a_studying(mentor=same)
+    enrolment = a_registered(stu_specified_mentor="沈舟老师，或者 ＹＥ")
+    page = clerk.get(f"/staff/studies/{enrolment.id}/mentor").text
+    said = dict(re.findall(r'data-wished="(\d+)">([^<]+)<', page))
+    assert sorted(map(int, said)) == sorted([one.id, same.id])
+    assert "在带 0 位学员" in said[str(one.id)] and "在带 1 位学员" in said[str(same.id)]
+    rows = dict(re.findall(r'<tr data-mentor="(\d+)">(.*?)</tr>', page, re.DOTALL))
+    assert {int(id_) for id_, row in rows.items() if "学员希望的导师" in row} == {one.id, same.id}
+    nobody = clerk.get(f"/staff/studies/{a_registered(stu_specified_mentor='').id}/mentor").text
+    assert "data-wished" not in nobody and "没有叫这个名字" not in nobody
+    stranger = a_registered(stu_specified_mentor="路飞")
+    assert "没有叫这个名字的导师" in clerk.get(f"/staff/studies/{stranger.id}/mentor").text
+    other.username, other.name = "YE", "帆"
+    db.session.commit()
+    page = clerk.get(f"/staff/studies/{enrolment.id}/mentor").text
+    assert f'data-wished="{other.id}"' in page, "a user name, in whatever letters"
+    assert (
+        f'data-wished="{other.id}"'
+        not in clerk.get(f"/staff/studies/{a_registered(stu_specified_mentor='叶帆').id}/mentor").text
+    ), "a name of one character is not looked for in others"
+
+
 def test_a_form_that_waits_is_found_and_assigned(clerk: Person) -> None:
     enrolment = a_registered(stu_specified_mentor="沈舟")
     busy, free, away = a_mentor(), a_mentor(), a_studying()

@@ -12,6 +12,7 @@ TABLE = """
 GET  /staff/accounts                                     login 403 403 403 403 403  403 403 403 403 ok
 GET  /staff/accounts.csv                                 login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts                                     login 403 403 403 403 403  403 403 403 403 ok
+GET  /staff/accounts/new                                 login 403 403 403 403 403  403 403 403 403 ok
 GET  /staff/accounts/<account_id>                        login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts/<account_id>/roles                  login 403 403 403 403 403  403 403 403 403 ok
 POST /staff/accounts/<account_id>/disabling              login 403 403 403 403 403  403 403 403 403 ok

@@ -21,7 +21,7 @@ from shop.services import data_export, erasure, second_factor
 from shop.services.accounts import UsernameTaken
 from shop.services.erasure import NotDeletable
 from shop.services.staff import accounts
-from shop.services.staff.accounts import LastAdministrator, Line, NoAddress
+from shop.services.staff.accounts import Kind, LastAdministrator, Line, NoAddress
 from shop.web import csv_files
 from shop.web.errors import note_refusal
 from shop.web.paging import asked_cursor
@@ -42,7 +42,14 @@ def index() -> Page:
         abort(422)
     window = accounts.listed(form.kind.data, form.username.data or "", asked_cursor())
     kept = {"kind": int(form.kind.data), "username": form.username.data}
-    return render_template("staff/accounts/index.html", form=form, window=window, kept=kept, new=NewAccountForm(None))
+    return render_template("staff/accounts/index.html", form=form, window=window, kept=kept)
+
+
+@bp.get("/accounts/new")
+@staff_may(Task.ACCOUNTS)
+@confirmed  # before the form is filled in, not after
+def new() -> Page:
+    return render_template("staff/accounts/new.html", form=NewAccountForm(None))
 
 
 @bp.get("/accounts.csv")
@@ -79,12 +86,10 @@ def create() -> Page:
                 actor=staff_actor(),
                 reason=form.reason.data,
             )
-            return _page(account_id, token=token)
+            return _page(account_id, token=token, is_new=True)
         except UsernameTaken as error:
             form.username.errors = [error.message]
-    listed = AccountFilter(None)
-    window = accounts.listed(listed.kind.data, "", asked_cursor())
-    return render_template("staff/accounts/index.html", form=listed, window=window, kept={}, new=form), 422
+    return render_template("staff/accounts/new.html", form=form), 422
 
 
 @bp.get(f"/accounts/{ACCOUNT}")
@@ -93,8 +98,8 @@ def page(account_id: int) -> Page:
     return _page(account_id)
 
 
-def _page(account_id: int, *, token: str = "", refused: str = "", **forms: Form) -> str:
-    """The page of an account; ``token`` is of a link that is told this once."""
+def _page(account_id: int, *, token: str = "", is_new: bool = False, refused: str = "", **forms: Form) -> str:
+    """The page of an account; ``token`` is of a link that is told this once, ``is_new`` says that it was just made."""
     sheet = accounts.sheet(account_id)
     return render_template(
         "staff/accounts/page.html",
@@ -103,9 +108,10 @@ def _page(account_id: int, *, token: str = "", refused: str = "", **forms: Form)
         obstacles=list(dict.fromkeys(one.kind for one in erasure.obstacles(account_id))),
         link=f"{settings().public_url}/password/reset/{token}" if token else "",
         roles_form=forms.get("roles", RolesForm(None, roles=sheet.line.roles)),
-        reason_form=ReasonForm(None),
+        reason_form=forms.get("reason", ReasonForm(None)),
+        is_new=is_new,
+        kind=Kind.STAFF if sheet.line.is_staff else Kind.MENTORS,
         refused=refused,
-        form=forms.get("reason"),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from shop import clock
@@ -108,7 +109,7 @@ def change_sale() -> Page:
     except Changed as error:
         note_refusal(error)
         return _sale_page(form, refused=error.message), error.status
-    flash(_("已更改 %(n)s 门课程的状态。", n=count), "ok")
+    flash(ngettext("已更改 %(num)s 门课程的状态。", "已更改 %(num)s 门课程的状态。", count), "ok")
     return redirect(url_for(".index"), 303)
 
 

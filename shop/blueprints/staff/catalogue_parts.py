@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -20,24 +21,26 @@ from shop.services.staff.catalogue_kinds import KINDS, Kind, Values, mark_of
 from shop.services.staff.catalogue_part import Part
 from shop.services.staff.catalogue_state import Incomplete
 from shop.web.errors import note_refusal
-from shop.web.staff import confirmed, staff_actor, staff_may
+from shop.web.staff import confirmed, may, staff_actor, staff_may
 from shop.web.upload_limit import takes_texts
 
 bp = Blueprint("staff_parts", __name__, url_prefix="/staff/catalogue")
 
 KIND = f"<any({', '.join(repr(key) for key in KINDS)}):kind>"
+PRODUCTS = ("courses", "degrees", "modules")  # kinds that are no part of a page but have one
 ITEM = "<int(min=1, max=2147483647):item_id>"
 
 Page = str | Response | tuple[str, int]
 
 
 def _confirmed_price(view: Callable[..., Page]) -> Callable[..., Page]:
-    """``confirmed`` for plans alone: of all the parts they are prices."""
+    """``confirmed`` for plans alone, of all the parts they are prices; whoever only reads them is not asked."""
     fresh = confirmed(view)
 
     @wraps(view)
     def guarded(kind: str, **item: int) -> Page:
-        return (fresh if kind == "plans" else view)(kind, **item)
+        is_asked = kind == "plans" and may(Task.CATALOGUE_EDIT)
+        return (fresh if is_asked else view)(kind, **item)
 
     return guarded
 
@@ -62,6 +65,7 @@ def teachers() -> Page:
 
 @bp.get(f"/{KIND}/new")
 @staff_may(Task.CATALOGUE_EDIT)
+@_confirmed_price
 def new(kind: str) -> Page:
     part = _place(KINDS[kind])
     return _page(part, _form(part, None))
@@ -81,13 +85,14 @@ def create(kind: str) -> Page:
     except (Taken, Unfit) as error:
         return _refused(part, form, error)
     flash(_("已新增%(kind)s。", kind=_(part.kind.title)), "ok")
-    if part.kind.key in ("courses", "degrees", "modules"):
+    if part.kind.key in PRODUCTS:
         return redirect(url_for("staff_products.page", product_id=row_id), 303)
     return _back(part)
 
 
 @bp.get(f"/{KIND}/{ITEM}")
 @staff_may(Task.CATALOGUE_READ)
+@_confirmed_price
 def page(kind: str, item_id: int) -> Page:
     part = catalogue_part.find(KINDS[kind], item_id)
     return _page(part, _form(part, None))
@@ -102,6 +107,8 @@ def save(kind: str, item_id: int) -> Page:
     form = _form(part, request.form)
     if not form.validate():
         return _page(part, form), 422
+    if (price := _price_change(part, form)) is not None and request.form.get("agreed") != price.seal:
+        return _page(part, form, price=price)
     try:
         is_new = catalogue_edit.save(part.kind, item_id, form.values(), form.mark.data or "", actor=staff_actor())
     except Stale as error:
@@ -168,9 +175,43 @@ def _others(part: Part) -> Sequence[tuple[int, str]]:
     return sorted(others, key=lambda course: course[0] not in chosen)
 
 
-def _page(part: Part, form: PartForm, *, refused: str = "", current: Sequence[tuple[str, str]] = ()) -> str:
+@dataclass(frozen=True, slots=True)
+class PriceChange:
+    """A price that people see becomes another one, in fen."""
+
+    old_fen: int
+    new_fen: int
+
+    @property
+    def seal(self) -> str:
+        """What an agreement is about: to no other change of price."""
+        return f"{self.old_fen}-{self.new_fen}"
+
+
+def _price_change(part: Part, form: PartForm) -> PriceChange | None:
+    """None where nobody sees the price, or where the page was shown before a change of somebody else's."""
+    if part.kind.key != "plans" or not part.is_published or form.mark.data != part.mark:
+        return None
+    old, new = part.values["price_fen"], form.values()["price_fen"]
+    return PriceChange(old, new) if old != new else None
+
+
+def _page(
+    part: Part,
+    form: PartForm,
+    *,
+    refused: str = "",
+    current: Sequence[tuple[str, str]] = (),
+    price: PriceChange | None = None,
+) -> str:
     return render_template(
-        "staff/catalogue/part.html", part=part, form=form, refused=refused, current=current, back=_back_to(part)
+        "staff/catalogue/part.html",
+        part=part,
+        form=form,
+        refused=refused,
+        current=current,
+        price=price,
+        back=_back_to(part),
     )
 
 
@@ -198,6 +239,6 @@ def _back_to(part: Part) -> str:
 
 
 def _back(part: Part) -> Response:
-    if part.product_id is not None and part.id != part.product_id:
+    if part.product_id is not None and part.kind.key not in PRODUCTS:
         return redirect(f"{_back_to(part)}#{part.kind.key}", 303)
     return redirect(_back_to(part), 303)

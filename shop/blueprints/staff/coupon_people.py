@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from shop.blueprints.staff.coupons import COUPON, Page
@@ -83,7 +84,10 @@ def generate(coupon_id: int) -> Page:
     except NotRunning as error:
         note_refusal(error)
         return _codes(coupon_id, CodeFilter(None), form, error.message), error.status
-    flash(_("已生成 %(count)s 个优惠码，可以下载 CSV。", count=form.count.data), "ok")
+    flash(
+        ngettext("已生成 %(num)s 个优惠码，可以下载 CSV。", "已生成 %(num)s 个优惠码，可以下载 CSV。", form.count.data),
+        "ok",
+    )
     return redirect(url_for("staff_coupon_people.codes", coupon_id=coupon_id, batch=batch), 303)
 
 
@@ -92,6 +96,7 @@ def generate(coupon_id: int) -> Page:
 
 @bp.get(f"/coupons/{COUPON}/gifts")
 @staff_may(Task.COUPON_GIVE)
+@confirmed  # before the list is pasted, not after
 def gifts(coupon_id: int) -> Page:
     return _gifts(coupon_id, GiveForm(None))
 

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from shop import clock
 from shop.errors import ShopError
+from shop.forms import Form
 from shop.forms.staff import ReasonForm
 from shop.forms.staff_coupons import CampaignFilter, CampaignForm, ExtendForm, PublishForm, RehearsalForm
 from shop.money import to_yuan
@@ -211,14 +212,14 @@ def page(coupon_id: int) -> Page:
     return _page(coupon_id)
 
 
-def _page(coupon_id: int, *, extend_form: ExtendForm | None = None, refused: str = "") -> str:
+def _page(coupon_id: int, *, refused: str = "", **forms: Form) -> str:
     sheet = campaign_list.sheet(coupon_id)
     filled = {"quantity": sheet.terms.quantity, "close_date": sheet.terms.close_date}
     return render_template(
         "staff/coupons/page.html",
         sheet=sheet,
-        extend_form=extend_form or ExtendForm(None, data=filled),
-        reason_form=ReasonForm(None),
+        extend_form=forms.get("extend", ExtendForm(None, data=filled)),
+        reason_form=forms.get("reason", ReasonForm(None)),
         refused=refused,
         now=clock.now(),
     )
@@ -239,7 +240,7 @@ def resume(coupon_id: int) -> Page:
 def _with_reason(coupon_id: int, change: Callable[..., None], done: str) -> Page:
     form = ReasonForm()
     if not form.validate():
-        return _page(coupon_id, refused=_("没有执行：请写明原因（1 到 255 个字符）。")), 422
+        return _page(coupon_id, reason=form), 422
     try:
         change(coupon_id, actor=staff_actor(), reason=form.reason.data)
     except AlreadyChanged as error:
@@ -255,7 +256,7 @@ def _with_reason(coupon_id: int, change: Callable[..., None], done: str) -> Page
 def extend(coupon_id: int) -> Page:
     form = ExtendForm()
     if not form.validate():
-        return _page(coupon_id, extend_form=form), 422
+        return _page(coupon_id, extend=form), 422
     try:
         campaigns.extend(
             coupon_id, form.quantity.data, form.close_date.data, actor=staff_actor(), reason=form.reason.data
@@ -269,7 +270,7 @@ def extend(coupon_id: int) -> Page:
 def _told_at(form: ExtendForm, error: ShopError, coupon_id: int) -> Page:
     field = form.quantity if isinstance(error, campaigns.QuantityTooSmall) else form.close_date
     field.errors = [error.message]
-    return _page(coupon_id, extend_form=form), error.status
+    return _page(coupon_id, extend=form), error.status
 
 
 def _back(coupon_id: int) -> Response:

@@ -12,7 +12,7 @@ from shop.errors import NotYourTurn, ShopError
 from shop.forms.staff_catalogue import PublishForm
 from shop.rules.staff_rights import Task
 from shop.services import catalogue_export
-from shop.services.staff import catalogue_sale, catalogue_sheet
+from shop.services.staff import catalogue_sale, catalogue_sheet, catalogue_words
 from shop.services.staff.catalogue_sale import Changed
 from shop.services.staff.catalogue_state import Incomplete
 from shop.web.errors import note_refusal
@@ -32,7 +32,8 @@ def page(product_id: int) -> Page:
 
 
 def _page(product_id: int, *, refused: str = "") -> str:
-    return render_template("staff/catalogue/product.html", sheet=catalogue_sheet.sheet(product_id), refused=refused)
+    sheet = catalogue_sheet.sheet(product_id)
+    return render_template("staff/catalogue/product.html", sheet=sheet, refused=refused, words=catalogue_words)
 
 
 @bp.get(f"/products/{PRODUCT}/preview")

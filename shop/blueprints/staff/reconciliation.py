@@ -6,6 +6,7 @@ from datetime import date
 
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from shop import clock
@@ -71,7 +72,10 @@ def run(day: str) -> Page:
     except NoBill:
         flash(_("现在拿不到这一天的账单，什么都没有改变。请稍后再试。"), "warning")
         return redirect(url_for("staff_reconciliation.index"), 303)
-    flash(_("已重新对账：还有 %(n)s 处差异需要人处理。", n=left), "ok" if not left else "warning")
+    flash(
+        ngettext("已重新对账：还有 %(num)s 处差异需要人处理。", "已重新对账：还有 %(num)s 处差异需要人处理。", left),
+        "ok" if not left else "warning",
+    )
     return redirect(url_for("staff_reconciliation.page", day=day), 303)
 
 

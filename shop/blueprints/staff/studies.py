@@ -226,6 +226,7 @@ def _why_not(error: ShopError) -> str:
 
 @bp.get(f"/studies/{STUDY}/mentor")
 @staff_may(Task.STUDIES_RUN)
+@confirmed  # before somebody is chosen, not after
 def mentor_page(enrolment_id: int) -> Page:
     return _mentor_page(enrolment_id, AssignForm(None))
 
@@ -233,11 +234,13 @@ def mentor_page(enrolment_id: int) -> Page:
 def _mentor_page(enrolment_id: int, form: AssignForm, refused: str = "") -> str:
     now = clock.now()
     story = study_story.whole(enrolment_id, now, current_user.id)
+    mentors = assignment.mentors()
     return render_template(
         "staff/studies/mentor.html",
         story=story,
         enrolment=story.enrolment,
-        mentors=assignment.mentors(),
+        mentors=mentors,
+        wished=assignment.wished_for(story.form.view.stu_specified_mentor if story.form.view else None, mentors),
         form=form,
         chosen=form.mentor.data,
         refused=refused,

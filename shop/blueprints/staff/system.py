@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from shop import clock
@@ -58,7 +59,10 @@ def run_job(name: str) -> Page:
 def audit_now() -> Page:
     left = system.audit_now(actor=staff_actor())
     flash(
-        _("审计完成：还有 %(n)s 项发现。", n=left) if left else _("审计完成：全部成立。"), "warning" if left else "ok"
+        ngettext("审计完成：还有 %(num)s 项发现。", "审计完成：还有 %(num)s 项发现。", left)
+        if left
+        else _("审计完成：全部成立。"),
+        "warning" if left else "ok",
     )
     return redirect(url_for("staff_system.index"), 303)
 

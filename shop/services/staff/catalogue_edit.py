@@ -259,7 +259,9 @@ def delete(kind: Kind, row_id: int, *, actor: Actor) -> str:
                 raise Wanted(why)
             product = product_of(session, kind, row)
             name = kind.name_of(row)
-            audit_log.record(session, actor, f"{row.__tablename__} delete", row, before=kept(read_values(kind, row)))
+            place = {} if product is None or product is row else {"product_id": product.id}  # whose history it is in
+            before = kept(read_values(kind, row)) | place
+            audit_log.record(session, actor, f"{row.__tablename__} delete", row, before=before)
             with kept_complete(session, None if product is row else product):
                 session.delete(row)
             return name

@@ -11,10 +11,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import ProductKind, ProductStatus
+from shop.enums import CouponStatus, ProductKind, ProductStatus
 from shop.errors import NotYourTurn, ShopError
 from shop.extensions import db
-from shop.models import Course, DegreeCourse, OrderDetail, Product
+from shop.models import Coupon, CouponRecord, Course, DegreeCourse, OrderDetail, Product
 from shop.rules.publishing import Remark
 from shop.services import additions, audit_log
 from shop.services.audit_log import Actor
@@ -108,6 +108,8 @@ class SalePlan:
     hindered: Sequence[Hindered]
     unchanged: int
     mark: str
+    campaigns: int  # bound to one of them and not over: running, or to come
+    coupons: int  # of any campaign bound to one of them, in people's hands and still good
 
     @property
     def ids(self) -> list[int]:
@@ -142,7 +144,9 @@ def _plan(session: Session, product_ids: Iterable[int], status: ProductStatus) -
     ]
     shown = repr([(row.id, row.name, row.status) for row in changing]) + repr(status)
     mark = hashlib.sha256(shown.encode()).hexdigest()[:24]
-    return SalePlan(status, changing, hindered, len(rows) - len(drafts) - len(others), mark)
+    unchanged = len(rows) - len(drafts) - len(others)
+    bound = _bound(session, [candidate.id for candidate in changing])
+    return SalePlan(status, changing, hindered, unchanged, mark, *bound)
 
 
 def _waiting(session: Session, product_ids: list[int]) -> dict[int, int]:
@@ -152,6 +156,19 @@ def _waiting(session: Session, product_ids: list[int]) -> dict[int, int]:
         .group_by(OrderDetail.product_id)
     )
     return {row[0]: row[1] for row in rows}
+
+
+def _bound(session: Session, product_ids: list[int]) -> tuple[int, int]:
+    """How many campaigns of these products go on, and how many of their coupons wait to be used."""
+    now = clock.now()
+    running = select(func.count()).where(
+        Coupon.product_id.in_(product_ids), Coupon.enabled, Coupon.close_date >= clock.local_date(now)
+    )
+    good = CouponRecord.status == CouponStatus.UNUSED, CouponRecord.valid_until >= now
+    unused = (
+        select(func.count()).select_from(CouponRecord).join(Coupon).where(Coupon.product_id.in_(product_ids), *good)
+    )
+    return session.scalar(running) or 0, session.scalar(unused) or 0
 
 
 def apply(product_ids: Iterable[int], status: ProductStatus, mark: str, *, actor: Actor) -> int:
