@@ -107,6 +107,9 @@ def test_who_and_what_is_given_goes_by_what_staff_know(app: Flask) -> None:
     ]
     several = service.post("/staff/gifts/coupons", {"username": "nami", "coupon": "道歉", "reason": "so"})
     assert several.status_code == 422 and f"#{other.id} 道歉券 大" in several.text
+    double = a_student(username=str(student.id))
+    both = service.post("/staff/gifts/coupons", {"username": str(student.id), "coupon": "道歉券", "reason": "so"})
+    assert both.status_code == 422 and f"#{student.id}、#{double.id}" in both.text and "nami" not in both.text
     page = service.get(f"/staff/gifts?username=%23{student.id}").text
     assert f'value="#{student.id}"' in page and '<option value="道歉券">' in page and "nami" not in page
 
