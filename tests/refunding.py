@@ -12,9 +12,10 @@ from shop import clock
 from shop.enums import PaymentMethod
 from shop.extensions import db, unit_of_work
 from shop.gateways.settlement_store import Pick, Settlement
-from shop.models import Account, Order, OrderDetail, Payment, PricePolicy, Product, Refund
+from shop.models import Account, Order, OrderDetail, Payment, PricePolicy, Product, Refund, Trouble
 from shop.services import attempts, checkout, payment, refund_decisions, refunds, reservation, sale
 from shop.services.audit_log import Actor
+from tests.builders import a_course, a_student
 from tests.cashier.parts import Cashier, fetch
 
 WHY = "时间安排不过来了"
@@ -71,6 +72,17 @@ def paid(alipay: Cashier, number: str) -> None:
     fetch(url)
     alipay.pay(attempt)
     assert payment.ask(attempt) is payment.Answer.PAID
+
+
+def a_misfit(alipay: Cashier, amount: str, account: Account | None = None) -> int:
+    """The id of a case about so many yuan that came for an order of 99."""
+    number = placed(account or a_student(), [a_course(9_900)])
+    alipay.fault("notify_lost", out_trade_no=f"{number}01", times=None)
+    fetch(attempts.pay_url(number) or "")
+    alipay.control("pay", {"out_trade_no": f"{number}01", "amount": amount})
+    assert payment.ask(f"{number}01") is payment.Answer.MISFIT
+    db.session.rollback()
+    return db.session.scalars(select(Trouble.id).where(Trouble.out_trade_no == f"{number}01")).one()
 
 
 def lines_of(number: str) -> list[OrderDetail]:

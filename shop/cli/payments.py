@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 
 from shop import clock
-from shop.errors import NotFound, NotYourTurn
+from shop.errors import AnotherPerson, NotFound, NotYourTurn
 from shop.models import ReconciliationDifference
 from shop.money import to_yuan
 from shop.services import payment, reconciliation, troubles
@@ -84,6 +84,8 @@ def refund(number: str, reason: str) -> None:
         made = troubles.send_back(troubles.odd_money_of(number), actor=ACTOR, reason=reason)
     except NotFound:
         raise click.ClickException(f"no odd money came for {number}.") from None
+    except AnotherPerson:
+        raise click.ClickException("too much for a command: two of finance send it back at /staff/money.") from None
     except NotYourTurn:
         raise click.ClickException(f"the money that came for {number} is on its way back already.") from None
     click.echo(

@@ -38,7 +38,7 @@ from shop.models import (
 )
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.rules.refund_states import OF_LINES, UNDER_WAY
+from shop.rules.refund_states import NOTHING_MOVES, OF_LINES, UNDER_WAY
 from shop.services import refunds
 
 PAGE_SIZE = 20
@@ -132,7 +132,7 @@ class OrderView:
     @property
     def wrong(self) -> list[tuple[Trouble, Refund | None]]:
         """Money of another amount than was asked for, or a second time, with what takes it back."""
-        back = {refund.trouble_id: refund for refund in self.refunds if refund.trouble_id is not None}
+        back = {refund.trouble_id: refund for refund in self.refunds if refund.state not in NOTHING_MOVES}
         return [(t, back.get(t.id)) for t in self.troubles if t.kind is not TroubleKind.FOREIGN_REFUND]
 
     @property

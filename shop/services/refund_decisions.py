@@ -1,6 +1,7 @@
 """What staff decide about refunds: yes, no, once more, and a refund that nobody has asked for (design 8, safety.md 4).
 
-Above ``REFUND_TWO_PERSONS_YUAN``, all refunds of an order together, two different persons say yes. Nobody decides about
+Above ``REFUND_TWO_PERSONS_YUAN``, all refunds of an order together, two different persons say yes; money of a wrong
+amount counts among them. Nobody decides about
 an order of their own, and nobody says yes to what they have proposed themselves. A command on the server acts without
 an account: up to that limit.
 """
@@ -8,9 +9,10 @@ an account: up to that limit.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from shop import clock
@@ -20,7 +22,7 @@ from shop.extensions import db, settings, unit_of_work
 from shop.models import EnrolledDegreeCourse, Order, OrderDetail, Refund
 from shop.rules import order_states
 from shop.rules.order_states import Action
-from shop.rules.refund_states import NOTHING_MOVES, OF_LINES
+from shop.rules.refund_states import BY_PEOPLE, NOTHING_MOVES, OF_LINES
 from shop.rules.staff_rights import Task
 from shop.rules.study_states import ENDED
 from shop.services import audit_log, clerks, refund_booking, refund_messages, refunds
@@ -124,14 +126,13 @@ def approve(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
     """
     reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
-        order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(OF_LINES))
+        order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(BY_PEOPLE))
         refunds.expect(refund, RefundState.REQUESTED)
         _check(session, order, actor, Task.REFUND_DECIDE)
         if actor.account_id is not None and actor.account_id in (refund.asked_by_id, refund.first_approver_id):
             raise AnotherPerson
-        left_fen = refunds.cash_left_fen(session, order.id) + refund.amount_fen  # it counts this one as gone
-        if refund.amount_fen > left_fen:
-            raise NotRefundable(reason=refunds.too_much(left_fen))
+        if refund.cause in OF_LINES:
+            _check_is_left(session, refund)
         needs_two = takes_two(session, order.id)
         if needs_two and refund.first_approver_id is None:
             _first_yes(session, order, refund, actor, "first approve", RefundState.REQUESTED, reason)
@@ -141,6 +142,23 @@ def approve(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
             _say_yes(session, order, refund, actor, reason)
             refunds.record(session, refund, "approve", RefundState.REQUESTED, actor, reason)
     return refund
+
+
+def _check_is_left(session: Session, refund: Refund) -> None:
+    left_fen = refunds.cash_left_fen(session, refund.order_id) + refund.amount_fen  # it counts this one as gone
+    if refund.amount_fen > left_fen:
+        raise NotRefundable(reason=refunds.too_much(left_fen))
+
+
+def decide_odd_money(session: Session, order: Order, refund: Refund, actor: Actor, reason: str) -> None:
+    """Begin what is to send odd money back, in the caller's transaction, which knows that this person may.
+
+    Up to the limit it is approved, above it waits for another person. Raises AnotherPerson for a command above it.
+    """
+    if takes_two(session, order.id):
+        _first_yes(session, order, refund, actor, "propose", None, reason)
+    else:
+        _say_yes(session, order, refund, actor, "")
 
 
 def _first_yes(
@@ -176,11 +194,12 @@ def _say_yes(session: Session, order: Order, refund: Refund, actor: Actor, reaso
 def refuse(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
     """Say no: access is back, the order is paid as before. Also the way out for one that Alipay refused for good.
 
+    Odd money stays with us then, and its case open.
     Raises NotFound, NotYourTurn (OwnCase), StaffOnly, ValueError without a reason.
     """
     reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
-        order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(OF_LINES))
+        order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(BY_PEOPLE))
         before = refund.state
         refunds.expect(refund, RefundState.REQUESTED, RefundState.FAILED)
         _check(session, order, actor, Task.REFUND_DECIDE)
@@ -189,7 +208,8 @@ def refuse(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
         if refund.first_approver_id == actor.account_id:
             refund.first_approver_id = None  # took the yes back; the audit log keeps it
         refund.next_try_time = None
-        order.status = order_states.after(order.status, Action.REFUSE_REFUND)
+        if refund.cause in OF_LINES:
+            order.status = order_states.after(order.status, Action.REFUSE_REFUND)
         refund_messages.tell(session, order, refund, Step.REFUSED)
         refunds.record(session, refund, "refuse", before, actor, reason)
     return refund
@@ -227,6 +247,10 @@ def takes_two(session: Session, order_id: int) -> bool:
 
     All its refunds together: else somebody would give a large sum back alone, line by line.
     """
-    of_order = Refund.order_id == order_id, Refund.cause.in_(OF_LINES), Refund.state.not_in(NOTHING_MOVES)
-    total_fen = session.scalar(select(func.coalesce(func.sum(Refund.amount_fen), 0)).where(*of_order)) or 0
-    return total_fen > settings().refund_two_persons_fen
+    return session.scalars(decided_fen(order_id)).one() > settings().refund_two_persons_fen
+
+
+def decided_fen(order_id: Any) -> Select[int]:
+    """The fen of an order that people have sent back, or mean to."""
+    of_order = Refund.order_id == order_id, Refund.cause.in_(BY_PEOPLE), Refund.state.not_in(NOTHING_MOVES)
+    return select(func.coalesce(func.sum(Refund.amount_fen), 0)).where(*of_order)

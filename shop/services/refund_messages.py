@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from shop.enums import MessageType
 from shop.models import Order, Refund
 from shop.money import to_yuan
+from shop.rules.refund_states import OF_LINES
 from shop.services import messages
 from shop.wording import mark as _
 
@@ -28,7 +29,12 @@ class Step(Enum):
 
 
 def tell(session: Session, order: Order, refund: Refund, step: Step) -> None:
-    """Tell the order's owner, in the caller's transaction; the same step of the same refund only once."""
+    """Tell the order's owner, in the caller's transaction; the same step of the same refund only once.
+
+    Of money that no line was bought with, nobody has asked: only what became of it is told.
+    """
+    if refund.cause not in OF_LINES and step not in (Step.DONE, Step.FAILED):
+        return
     messages.tell(
         session,
         order.account_id,

@@ -27,7 +27,6 @@ from shop.models import (
     Refund,
     RefundDetail,
     StudyRecord,
-    Trouble,
 )
 from shop.money import to_yuan
 from shop.rules import order_states
@@ -42,7 +41,7 @@ from shop.services.refund_sending import Outcome
 log = structlog.get_logger()
 
 MOST_LISTED = 1_000
-NUMBER_ENDS = {RefundCause.LATE: "LATE", RefundCause.DOUBLE: "DOUBLE", RefundCause.WRONG_AMOUNT: "WRONG"}
+NUMBER_ENDS = {RefundCause.LATE: "LATE", RefundCause.DOUBLE: "DOUBLE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,20 +341,18 @@ def give_back(
     amount_fen: int,
     reason: str,
     now: datetime,
-    trouble: Trouble | None = None,
 ) -> Refund:
     """Return money that its order cannot use, without anybody asking, in the caller's transaction.
 
-    Approved from the start; its number follows from the attempt (``R…LATE``, ``R…DOUBLE``, ``R…WRONG1``), so that it
-    exists once however often the money is heard of: the same call again returns the row that is there.
+    Approved from the start; its number follows from the attempt (``R…LATE``, ``R…DOUBLE``), so that it exists once
+    however often the money is heard of: the same call again returns the row that is there.
     """
-    number = f"R{payment.out_trade_no}{NUMBER_ENDS[cause]}{trouble.id if trouble else ''}"
+    number = f"R{payment.out_trade_no}{NUMBER_ENDS[cause]}"
     if known := _by_number(session, number):
         return known
     refund = Refund(
         order_id=payment.order_id,
         payment_id=payment.id,
-        trouble_id=trouble.id if trouble else None,
         cause=cause,
         out_request_no=number,
         amount_fen=amount_fen,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from shop import clock
@@ -15,9 +15,9 @@ from shop.errors import NotFound, NotYourTurn, OwnCase, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.gateways.alipay import Trade
 from shop.models import Order, Payment, Refund, Trouble
-from shop.rules.refund_states import UNDER_WAY
+from shop.rules.refund_states import NOTHING_MOVES, UNDER_WAY
 from shop.rules.staff_rights import Task
-from shop.services import audit_log, clerks, refunds
+from shop.services import audit_log, clerks, refund_decisions
 from shop.services.audit_log import Actor
 from shop.services.audit_queries import waiting
 from shop.services.locks import lock_order
@@ -145,7 +145,7 @@ def odd_money_of(out_trade_no: str) -> int:
     """
     found = db.session.scalar(
         select(Trouble.id)
-        .outerjoin(Refund, Refund.trouble_id == Trouble.id)
+        .outerjoin(Refund, (Refund.trouble_id == Trouble.id) & Refund.state.not_in(NOTHING_MOVES))
         .where(
             Trouble.out_trade_no == out_trade_no,
             Trouble.kind.in_(REFUNDABLE),
@@ -163,28 +163,41 @@ def odd_money_of(out_trade_no: str) -> int:
 def send_back(trouble_id: int, *, actor: Actor, reason: str) -> Refund:
     """Return the odd money of this case, which came for one of our attempts, by the trade it came with.
 
-    Raises NotFound for a case that is settled, NotYourTurn for one without such money and when it is on its way back
-    already, OwnCase, StaffOnly, ValueError without a reason.
+    Above the limit of one person (``refund_decisions``) it is a proposal that another one decides about. Raises
+    NotFound for a case that is settled, NotYourTurn for one without such money and when it is on its way back already,
+    OwnCase, AnotherPerson for a command above the limit, StaffOnly, ValueError without a reason.
     """
     reason = audit_log.checked_reason(reason)
     with unit_of_work() as session:
         trouble, payment = _locked(session, trouble_id, actor)
         if payment is None or trouble.kind not in REFUNDABLE:
             raise NotYourTurn
-        if session.scalar(select(Refund.id).where(Refund.trouble_id == trouble.id)) is not None:
+        going = Refund.trouble_id == trouble.id, Refund.state.not_in(NOTHING_MOVES)
+        if session.scalar(select(Refund.id).where(*going)) is not None:
             raise NotYourTurn
-        now = clock.now()
-        refund = refunds.give_back(
-            session,
-            payment,
-            cause=RefundCause.WRONG_AMOUNT,
-            amount_fen=trouble.amount_fen,
-            reason=reason,
-            now=now,
-            trouble=trouble,
-        )
-        _log(session, trouble, "refund", actor, reason)
+        refund = _refund_of(session, trouble, payment, reason)
+        order = session.get_one(Order, payment.order_id)
+        refund_decisions.decide_odd_money(session, order, refund, actor, reason)
+        _log(session, trouble, "propose" if refund.state is RefundState.REQUESTED else "refund", actor, reason)
         return refund
+
+
+def _refund_of(session: Session, trouble: Trouble, payment: Payment, reason: str) -> Refund:
+    """``R…WRONG1`` by the case's id; after a proposal that came to nothing, which keeps its number, ``R…WRONG1N2``."""
+    before = session.scalar(select(func.count()).select_from(Refund).where(Refund.trouble_id == trouble.id)) or 0
+    refund = Refund(
+        order_id=payment.order_id,
+        payment_id=payment.id,
+        trouble_id=trouble.id,
+        cause=RefundCause.WRONG_AMOUNT,
+        out_request_no=f"R{payment.out_trade_no}WRONG{trouble.id}" + (f"N{before + 1}" if before else ""),
+        amount_fen=trouble.amount_fen,
+        reason=reason,
+        requested_time=clock.now(),
+    )
+    session.add(refund)
+    session.flush()
+    return refund
 
 
 def close(trouble_id: int, *, actor: Actor, reason: str) -> None:

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from shop.enums import OrderStatus, RefundState
+from shop.enums import OrderStatus, RefundState, StaffRole
 from shop.errors import NotYourTurn
 from shop.extensions import db
 from shop.models import Account, AuditLog, Refund, TransactionRecord
-from shop.services import refund_decisions, refund_sending, refunds
+from shop.services import refund_decisions, refund_sending, refunds, troubles
 from shop.services.audit_log import Actor
 from tests.audit import assert_audit_clean
-from tests.builders import a_course, a_degree, a_student
+from tests.builders import a_clerk, a_course, a_degree, a_student
 from tests.cashier.parts import Cashier
 from tests.faults.crowd import Crowd
 from tests.faults.purchase import balance_of, count, the_order
-from tests.refunding import WHY, approved, asked, at_alipay, bought, calls, lines_of, the_refund
+from tests.refunding import WHY, a_misfit, approved, asked, at_alipay, bought, calls, lines_of, the_refund
 
 EACH = 8
 
@@ -45,6 +45,21 @@ def act(action: str, *args: object) -> None:
     """One call of a crowd, whatever it is about."""
     actions = {"approve": approve, "refuse": refuse, "withdraw": refunds.withdraw, "grant": grant, "ask": refunds.ask}
     actions[action](*args)  # type: ignore[operator]
+
+
+def send_back(trouble_id: int, clerk_id: int) -> None:
+    troubles.send_back(trouble_id, actor=Actor("clerk", clerk_id), reason=WHY)
+
+
+def approve_as(refund: str, clerk_id: int) -> None:
+    refund_decisions.approve(refund, actor=Actor("clerk", clerk_id), reason="同意")
+
+
+def decide(action: str, about: object, clerk_id: int) -> None:
+    if action == "approve":
+        approve_as(str(about), clerk_id)
+    else:
+        troubles.close(int(str(about)), actor=Actor("clerk", clerk_id), reason=WHY)
 
 
 def send(refund_id: int) -> None:
@@ -114,3 +129,31 @@ def test_many_runners_send_a_refund_with_one_call(app: Flask, alipay: Cashier, c
     assert the_refund(refund).state is RefundState.DONE
     assert calls(alipay) == ["refund"]
     assert at_alipay(alipay, number) == 10_000
+
+
+def test_of_clerks_who_send_odd_money_back_one_proposes_and_of_those_who_approve_one_does(
+    app: Flask, alipay: Cashier, crowd: Crowd
+) -> None:
+    trouble = a_misfit(alipay, "5000.01")
+    clerks = [a_clerk(StaffRole.FINANCE).id for _ in range(2 * EACH)]
+    db.session.remove()
+    made = crowd.outcomes("refund", send_back, [(trouble, clerk) for clerk in clerks], waiting=1)
+    assert made == {"done": 1, "NotYourTurn": 2 * EACH - 1}
+    row = db.session.query(Refund).one()
+    number, first = row.out_request_no, row.first_approver_id
+    db.session.remove()
+    made = crowd.outcomes("refund", approve_as, [(number, clerk) for clerk in clerks], waiting=1)
+    assert made["done"] == 1 and made["NotYourTurn"] + made["AnotherPerson"] == 2 * EACH - 1
+    row = the_refund(number)
+    assert (row.state, row.first_approver_id) == (RefundState.APPROVED, first)
+    assert row.handler_id not in (None, first)
+
+
+def test_of_a_second_yes_and_a_closing_of_odd_money_the_yes_wins(app: Flask, alipay: Cashier, crowd: Crowd) -> None:
+    trouble = a_misfit(alipay, "5000.01")
+    first, *clerks = [a_clerk(StaffRole.FINANCE).id for _ in range(EACH + 1)]
+    number = troubles.send_back(trouble, actor=Actor("anna", first), reason=WHY).out_request_no
+    either = [call for clerk in clerks for call in (("approve", number, clerk), ("close", trouble, clerk))]
+    db.session.remove()
+    assert crowd.outcomes("refund", decide, either, waiting=1) == {"done": 1, "NotYourTurn": 2 * EACH - 1}
+    assert the_refund(number).state is RefundState.APPROVED

@@ -14,16 +14,16 @@ from shop.enums import RefundState, StaffRole, TransactionType, TroubleKind, Wit
 from shop.errors import NotFound, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, Refund, StaffMember, TransactionRecord, Trouble, Withdrawal
-from shop.services import attempts, payment, troubles, withdrawals
+from shop.services import troubles, withdrawals
 from shop.services.audit_log import Actor
 from shop.services.staff import money_desk
 from tests.audit import assert_audit_clean
 from tests.builders import a_clerk, a_course, a_student
-from tests.cashier.parts import Cashier, fetch
+from tests.cashier.parts import Cashier
 from tests.degrees import a_mentor
 from tests.person import Person
 from tests.purchases import saved
-from tests.refunding import asked, bought, placed, the_refund
+from tests.refunding import a_misfit, asked, bought, the_refund
 from tests.statements import counted
 
 PAYEE = "zqx.payee@example.com"
@@ -232,15 +232,9 @@ def test_one_transfer_pays_one_withdrawal(app: Flask) -> None:
 # ---------------------------------------------------------------- money without a home
 
 
-def a_misfit(alipay: Cashier, student: Account) -> Trouble:
-    """One fen came for an order of 300 yuan."""
-    number = placed(student, [a_course(30_000)])
-    alipay.fault("notify_lost", out_trade_no=f"{number}01", times=None)
-    fetch(attempts.pay_url(number) or "")
-    alipay.control("pay", {"out_trade_no": f"{number}01", "amount": "0.01"})
-    assert payment.ask(f"{number}01") is payment.Answer.MISFIT
-    db.session.rollback()
-    return db.session.scalars(select(Trouble)).one()
+def one_fen(alipay: Cashier, student: Account) -> Trouble:
+    """One fen came for an order."""
+    return db.session.get_one(Trouble, a_misfit(alipay, "0.01", student))
 
 
 def resolution_of(trouble: Trouble) -> str | None:
@@ -250,7 +244,7 @@ def resolution_of(trouble: Trouble) -> str | None:
 
 
 def test_a_wrong_amount_is_listed_taken_and_sent_back(app: Flask, alipay: Cashier) -> None:
-    trouble = a_misfit(alipay, a_student())
+    trouble = one_fen(alipay, a_student())
     number = trouble.out_trade_no[:-2]
     clerk = finance(app)
     page = clerk.get("/staff/money")
@@ -262,7 +256,7 @@ def test_a_wrong_amount_is_listed_taken_and_sent_back(app: Flask, alipay: Cashie
 
 
 def test_of_two_cases_of_one_attempt_the_one_that_was_clicked_is_decided(app: Flask, alipay: Cashier) -> None:
-    first = a_misfit(alipay, a_student())
+    first = one_fen(alipay, a_student())
     second = saved(
         Trouble(
             kind=TroubleKind.SECOND_TRADE,
@@ -286,8 +280,32 @@ def test_of_two_cases_of_one_attempt_the_one_that_was_clicked_is_decided(app: Fl
         troubles.send_back(first.id, actor=Actor("command line"), reason="再退")
 
 
+def test_a_large_wrong_amount_is_proposed_by_one_clerk_and_sent_by_another(app: Flask, alipay: Cashier) -> None:
+    trouble, anna, bert = a_misfit(alipay, "6000.00"), finance(app), finance(app)
+    assert "还要另一位财务同事同意" in anna.get("/staff/money").text
+    told = anna.follow(anna.post(f"/staff/money/{trouble}/refund", {"reason": "金额不符"}))
+    assert "还需要另一位财务同事同意" in told.text and "/approval" not in told.text
+    waiting = bert.get("/staff/money").text
+    assert "等待另一位财务同事同意" in waiting and f"/staff/money/{trouble}/refund" not in waiting
+    number = db.session.scalars(select(Refund.out_request_no)).one()
+    assert "退回付款人的支付宝" in bert.get(f"/staff/refunds/{number}").text
+    done = bert.follow(bert.post(f"/staff/refunds/{number}/approval", {"reason": "核对过"}))
+    assert "退款已完成：6000.00 元已原路退回" in done.text
+
+
+def test_a_large_wrong_amount_that_another_clerk_refuses_stays_open(app: Flask, alipay: Cashier) -> None:
+    trouble, anna, bert = a_misfit(alipay, "6000.00"), finance(app), finance(app)
+    anna.post(f"/staff/money/{trouble}/refund", {"reason": "金额不符"})
+    number = db.session.scalars(select(Refund.out_request_no)).one()
+    assert "仍留在待认领款项里" in bert.get(f"/staff/refunds/{number}").text
+    told = bert.follow(bert.post(f"/staff/refunds/{number}/refusal", {"reason": "先核对"}))
+    assert "已拒绝，款项仍在待认领款项里" in told.text
+    page = bert.get("/staff/money").text
+    assert page.count("data-trouble=") == 1 and f"/staff/money/{trouble}/refund" in page
+
+
 def test_money_that_alipay_does_not_send_back_is_said_not_to_be(app: Flask, alipay: Cashier) -> None:
-    trouble, clerk = a_misfit(alipay, a_student()), finance(app)
+    trouble, clerk = one_fen(alipay, a_student()), finance(app)
     alipay.fault("refund_refused", out_trade_no=trouble.out_trade_no, times=1)
     told = clerk.follow(clerk.post(f"/staff/money/{trouble.id}/refund", {"reason": "金额不符"}))
     assert "支付宝拒绝了这笔退款" in told.text and "已原路退回" not in told.text
@@ -297,7 +315,7 @@ def test_money_that_alipay_does_not_send_back_is_said_not_to_be(app: Flask, alip
 
 def test_nobody_decides_about_odd_money_of_their_own(app: Flask, alipay: Cashier) -> None:
     student = a_student()
-    trouble = a_misfit(alipay, student)
+    trouble = one_fen(alipay, student)
     with unit_of_work() as session:
         session.get_one(Account, student.id).is_staff = True
         session.add(StaffMember(account_id=student.id, role=StaffRole.FINANCE))
@@ -309,7 +327,7 @@ def test_nobody_decides_about_odd_money_of_their_own(app: Flask, alipay: Cashier
 
 
 def test_asking_alipay_and_comparing_a_day_again_are_in_the_audit_log(app: Flask, alipay: Cashier) -> None:
-    trouble, clerk = a_misfit(alipay, a_student()), finance(app)
+    trouble, clerk = one_fen(alipay, a_student()), finance(app)
     clerk.post(f"/staff/money/{trouble.id}/inquiry")
     clerk.post("/staff/reconciliation/2026-11-02/runs")
     asked_for = select(AuditLog.action, AuditLog.subject_id, AuditLog.after, AuditLog.account_id.is_not(None))

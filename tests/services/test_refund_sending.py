@@ -15,7 +15,7 @@ from shop.enums import OrderStatus, PaymentState, RefundCause, RefundState, Trou
 from shop.errors import NotFound
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Order, Payment, Refund, Trouble
-from shop.services import attempts, orders, payment, refund_decisions, refund_sending, refunds
+from shop.services import attempts, orders, payment, refund_decisions, refund_sending, refunds, troubles
 from shop.services.refund_sending import GAPS, Outcome
 from tests.audit import assert_audit_clean
 from tests.builders import a_course, a_student
@@ -378,18 +378,8 @@ def test_money_of_a_wrong_amount_goes_back_by_its_own_trade(alipay: Cashier, stu
     db.session.rollback()
     trouble = db.session.scalars(select(Trouble)).one()
     assert (trouble.kind, trouble.amount_fen) == (TroubleKind.WRONG_AMOUNT, 9_999)
-    with unit_of_work() as session:
-        attempt = session.scalars(select(Payment)).one()
-        assert attempt.trade_no is None
-        refunds.give_back(
-            session,
-            attempt,
-            cause=RefundCause.WRONG_AMOUNT,
-            amount_fen=trouble.amount_fen,
-            reason="金额不符",
-            now=clock.now(),
-            trouble=trouble,
-        )
+    assert db.session.scalars(select(Payment)).one().trade_no is None
+    troubles.send_back(trouble.id, actor=CLERK, reason="金额不符")
     assert refunds.send(f"R{number}01WRONG{trouble.id}") is Outcome.DONE
     assert alipay.trade(f"{number}01")["refunded_amount"] == "99.99"
     assert the_order(number).status is OrderStatus.PENDING

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from shop import clock
 from shop.blueprints.staff.refunds import tell_outcome
 from shop.errors import NotYourTurn, OwnCase, ShopError
+from shop.extensions import settings
 from shop.forms.staff import ReasonForm
 from shop.money import to_yuan
 from shop.rules.staff_rights import Task
@@ -40,6 +41,7 @@ def _page(*, form: ReasonForm | None = None, about: int | None = None, refused: 
         "staff/money/index.html",
         cases=money_desk.cases(),
         surplus=money_desk.surplus(),
+        limit_fen=settings().refund_two_persons_fen,
         form=form or ReasonForm(None),
         about=about,
         refused=refused,

@@ -139,7 +139,8 @@ def _step(out_request_no: str, decide: Callable[..., Any], *, reason: str) -> Pa
 
 def tell_outcome(out_request_no: str) -> None:
     """Send what is approved now, and say on the next page what has become of it."""
-    line = refund_desk.whole(out_request_no).line
+    whole = refund_desk.whole(out_request_no)
+    line = whole.line
     if line.state is RefundState.APPROVED:
         outcome = refunds.send(out_request_no)
         line = refund_desk.whole(out_request_no).line
@@ -154,4 +155,6 @@ def tell_outcome(out_request_no: str) -> None:
         RefundState.FAILED: _("支付宝拒绝了这笔退款，原因见本页。"),
         RefundState.REFUSED: _("已拒绝，学员可以继续学习。"),
     }
+    if not whole.is_of_lines:
+        says[RefundState.REFUSED] = _("已拒绝，款项仍在待认领款项里。")
     flash(says[line.state], "warning" if line.state is RefundState.FAILED else "ok")

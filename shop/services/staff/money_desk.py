@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session, aliased
 from shop import clock
 from shop.enums import RefundState, TroubleKind
 from shop.errors import NotFound, StaffOnly
-from shop.extensions import db, unit_of_work
+from shop.extensions import db, settings, unit_of_work
 from shop.models import Account, AuditLog, Order, Payment, Reconciliation, ReconciliationDifference, Refund, Trouble
+from shop.rules.refund_states import NOTHING_MOVES
 from shop.rules.staff_rights import Task
-from shop.services import audit_log, clerks, keyset, payment, reconciliation
+from shop.services import audit_log, clerks, keyset, payment, reconciliation, refund_decisions
 from shop.services.audit_log import Actor
 from shop.services.audit_queries import waiting
 from shop.services.keyset import Cursor, Window
@@ -40,7 +41,9 @@ class Case:
     found_by: str
     owner: str
     can_go_back: bool  # it came for an attempt of ours, and is not on its way back yet
-    refund_number: str  # "" unless it is on its way back
+    refund_number: str  # "" unless it is on its way back, or is to be
+    is_proposed: bool  # somebody has proposed to send it back, another person decides
+    takes_two: bool  # one person alone cannot send it back
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,13 @@ def _cases(cursor: Cursor, size: int) -> Window[Case]:
             func.coalesce(Order.order_number, ""),
             func.coalesce(Account.username, ""),
             func.coalesce(Refund.out_request_no, ""),
+            Refund.state,
+            Trouble.amount_fen + refund_decisions.decided_fen(Order.id).correlate(Order).scalar_subquery(),
         )
         .outerjoin(Trouble.payment)
         .outerjoin(Payment.order)
         .outerjoin(Account, Account.id == Trouble.handler_id)
-        .outerjoin(Refund, Refund.trouble_id == Trouble.id)
+        .outerjoin(Refund, (Refund.trouble_id == Trouble.id) & Refund.state.not_in(NOTHING_MOVES))
         .where(Trouble.resolved_time.is_(None))
     )
     found = keyset.page(
@@ -113,7 +118,14 @@ def _cases(cursor: Cursor, size: int) -> Window[Case]:
     return Window([_case(*row) for row in found.rows], found.before, found.after)
 
 
-def _case(trouble: Trouble, order_number: str, owner: str, refund_number: str) -> Case:
+def _case(
+    trouble: Trouble,
+    order_number: str,
+    owner: str,
+    refund_number: str,
+    state: RefundState | None,
+    total_fen: int | None,
+) -> Case:
     return Case(
         id=trouble.id,
         kind=trouble.kind,
@@ -126,6 +138,8 @@ def _case(trouble: Trouble, order_number: str, owner: str, refund_number: str) -
         owner=owner,
         can_go_back=trouble.kind in REFUNDABLE and trouble.payment_id is not None and not refund_number,
         refund_number=refund_number,
+        is_proposed=state is RefundState.REQUESTED,
+        takes_two=(total_fen or 0) > settings().refund_two_persons_fen,
     )
 
 

@@ -14,7 +14,7 @@ from shop.enums import Choice, RefundCause, RefundState
 from shop.errors import NotFound
 from shop.extensions import db
 from shop.models import Account, AuditLog, Order, OrderDetail, Product, Refund, RefundDetail
-from shop.rules.refund_states import OF_LINES
+from shop.rules.refund_states import BY_PEOPLE, OF_LINES
 from shop.services import keyset, refund_decisions
 from shop.services.keyset import Cursor, Window
 from shop.wording import mark as _
@@ -78,7 +78,8 @@ class Whole:
     decision: str
     decided_time: datetime | None
     done_time: datetime | None
-    is_of_lines: bool  # somebody decides about it; else the shop sends it by itself
+    is_of_lines: bool  # of what the order sold
+    is_by_people: bool  # somebody decides about it; else the shop sends it by itself
     takes_two: bool
     persons: frozenset[int]  # who have proposed or approved it: none of them approves it (again)
     history: Sequence[AuditLog]
@@ -180,6 +181,7 @@ def whole(out_request_no: str) -> Whole:
         decided_time=row.decided_time,
         done_time=row.done_time,
         is_of_lines=row.cause in OF_LINES,
+        is_by_people=row.cause in BY_PEOPLE,
         takes_two=refund_decisions.takes_two(session, row.order_id),
         persons=frozenset(found for found in (row.asked_by_id, row.first_approver_id) if found is not None),
         history=session.scalars(select(AuditLog).where(*about).order_by(AuditLog.id)).all(),
