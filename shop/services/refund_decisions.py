@@ -225,6 +225,19 @@ def retry(out_request_no: str, *, actor: Actor, reason: str = "") -> None:
         refunds.record(session, refund, "retry", RefundState.FAILED, actor, reason)
 
 
+def hurry(out_request_no: str, *, actor: Actor) -> None:
+    """Make the job's next try due now; whoever calls ``refunds.send`` then, or the job, makes it.
+
+    Raises NotFound, NotYourTurn (OwnCase) for one that is over, refused by Alipay or not decided, StaffOnly.
+    """
+    with unit_of_work() as session:
+        order, refund = refunds.locked(session, out_request_no)
+        refunds.expect(refund, RefundState.APPROVED, RefundState.IN_TRANSIT)
+        _check(session, order, actor, Task.MONEY_SETTLE)
+        refund.next_try_time = clock.now()
+        refunds.record(session, refund, "send", refund.state, actor)
+
+
 # ---------------------------------------------------------------- who may
 
 

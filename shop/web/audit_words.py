@@ -105,6 +105,7 @@ VERBS = {
     "roles": mark("更改角色"),
     "run": mark("重新对账"),
     "sale": mark("上下架"),
+    "send": mark("立即发送"),
     "send again": mark("再次发送"),
     "stop": mark("停止"),
     "take": mark("认领"),

@@ -131,6 +131,31 @@ def test_many_runners_send_a_refund_with_one_call(app: Flask, alipay: Cashier, c
     assert at_alipay(alipay, number) == 10_000
 
 
+def hurry(refund: str, clerk_id: int) -> None:
+    refund_decisions.hurry(refund, actor=Actor("clerk", clerk_id))
+    send(the_refund(refund).id)
+
+
+def job_or_clerk(refund: str, refund_id: int, clerk_id: int) -> None:
+    if clerk_id:
+        hurry(refund, clerk_id)
+    else:
+        send(refund_id)
+
+
+def test_clerks_who_send_now_beside_the_job_make_one_call(app: Flask, alipay: Cashier, crowd: Crowd) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(10_000)])
+    refund = approved(student, number)
+    refund_id, clerk = the_refund(refund).id, a_clerk(StaffRole.FINANCE).id
+    either = [(refund, refund_id, who) for _ in range(EACH) for who in (0, clerk)]
+    db.session.remove()
+    made = crowd.outcomes("refund", job_or_clerk, either, waiting=1)
+    assert made == {"done": 1, "NotYourTurn": 2 * EACH - 1}
+    assert the_refund(refund).state is RefundState.DONE
+    assert (calls(alipay), at_alipay(alipay, number)) == (["refund"], 10_000)
+
+
 def test_of_clerks_who_send_odd_money_back_one_proposes_and_of_those_who_approve_one_does(
     app: Flask, alipay: Cashier, crowd: Crowd
 ) -> None:

@@ -14,16 +14,16 @@ from shop.enums import RefundState, StaffRole, TransactionType, TroubleKind, Wit
 from shop.errors import NotFound, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, Refund, StaffMember, TransactionRecord, Trouble, Withdrawal
-from shop.services import troubles, withdrawals
+from shop.services import attempts, orders, payment, refund_decisions, refunds, troubles, withdrawals
 from shop.services.audit_log import Actor
 from shop.services.staff import money_desk
 from tests.audit import assert_audit_clean
 from tests.builders import a_clerk, a_course, a_student
-from tests.cashier.parts import Cashier
+from tests.cashier.parts import Cashier, fetch
 from tests.degrees import a_mentor
 from tests.person import Person
-from tests.purchases import saved
-from tests.refunding import a_misfit, asked, bought, the_refund
+from tests.purchases import off_sale, saved
+from tests.refunding import a_misfit, asked, at_alipay, bought, calls, placed, the_refund
 from tests.statements import counted
 
 PAYEE = "zqx.payee@example.com"
@@ -342,6 +342,60 @@ def test_asking_alipay_and_comparing_a_day_again_are_in_the_audit_log(app: Flask
         money_desk.ask_gateway(trouble.id, actor=other)
     with pytest.raises(StaffOnly):
         money_desk.compare_again(date(2026, 11, 2), actor=other)
+
+
+def late_money(alipay: Cashier, student: Account) -> str:
+    """The number of the refund of 300 yuan that came for an order that had ended."""
+    course = a_course(30_000)
+    number = placed(student, [course])
+    url = attempts.pay_url(number) or ""
+    alipay.fault("notify_lost", out_trade_no=f"{number}01", times=None)
+    fetch(url)
+    orders.cancel(student.id, number)
+    off_sale(course)
+    alipay.pay(f"{number}01")
+    assert payment.ask(f"{number}01") is payment.Answer.PAID
+    return f"R{number}01LATE"
+
+
+def test_late_money_is_sent_now_and_once(app: Flask, alipay: Cashier) -> None:
+    refund, clerk = late_money(alipay, a_student()), finance(app)
+    assert f"/staff/refunds/{refund}/sending" in clerk.get("/staff/money").text
+    done = clerk.follow(clerk.post(f"/staff/refunds/{refund}/sending"))
+    assert "退款已完成：300.00 元已原路退回" in done.text and "立即发送" not in done.text.split("经过")[0]
+    again = clerk.post(f"/staff/refunds/{refund}/sending")
+    assert (again.status_code, "现在不需要发送" in again.text) == (409, True)
+    assert (calls(alipay), at_alipay(alipay, refund[1:-6])) == (["refund"], 30_000)
+    log = db.session.scalars(select(AuditLog)).one()
+    assert (log.action, log.subject_id, log.account_id) == ("refund send", the_refund(refund).id, log.account_id)
+    assert refund not in clerk.get("/staff/money").text
+
+
+def test_what_alipay_could_not_tell_is_asked_about_before_its_time(app: Flask, alipay: Cashier) -> None:
+    refund, clerk = late_money(alipay, a_student()), finance(app)
+    alipay.fault("answer_status", method="alipay.trade.refund", times=1)
+    told = clerk.follow(clerk.post(f"/staff/refunds/{refund}/sending"))
+    assert "支付宝还没有确认到账" in told.text
+    told = clerk.follow(clerk.post(f"/staff/refunds/{refund}/sending"))
+    assert "没有重复发送" in told.text
+    alipay.move_clock(4)
+    assert refunds.send(refund) == "done"
+    assert calls(alipay) == ["refund", "query"]
+
+
+def test_nobody_sends_late_money_of_their_own(app: Flask, alipay: Cashier) -> None:
+    student = a_student()
+    refund = late_money(alipay, student)
+    with unit_of_work() as session:
+        session.get_one(Account, student.id).is_staff = True
+        session.add(StaffMember(account_id=student.id, role=StaffRole.FINANCE))
+    own = Person(app).sign_in(student.username)
+    assert own.post(f"/staff/refunds/{refund}/sending").status_code == 403
+    assert "/sending" not in own.get(f"/staff/refunds/{refund}").text
+    service = a_clerk(StaffRole.SERVICE)
+    with pytest.raises(StaffOnly):
+        refund_decisions.hurry(refund, actor=Actor(service.username, service.id))
+    assert calls(alipay) == []
 
 
 def test_an_unknown_trade_is_closed_with_its_reason(app: Flask) -> None:

@@ -16,6 +16,7 @@ GET  /staff/refunds/<out_request_no>                     login 403 403 403 403 4
 POST /staff/refunds/<out_request_no>/approval            login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/refusal             login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/retry               login 403 403 403 403 403  403 403 ok  403 403
+POST /staff/refunds/<out_request_no>/sending             login 403 403 403 403 403  403 403 ok  403 403
 GET  /staff/money                                        login 403 403 403 403 403  403 403 ok  ok  403
 GET  /staff/money.csv                                    login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/money/<trouble_id>/owner                     login 403 403 403 403 403  403 403 ok  403 403

@@ -58,6 +58,11 @@ class Surplus:
     refund_number: str  # "" before it is made
     refund_state: RefundState | None
 
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether the job will send it by itself, or ask about it: that may be now."""
+        return self.refund_state in (RefundState.APPROVED, RefundState.IN_TRANSIT)
+
 
 @dataclass(frozen=True, slots=True)
 class Day:
