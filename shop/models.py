@@ -836,6 +836,8 @@ class Refund(Model):
         CheckConstraint("amount_fen = 0 OR payment_id IS NOT NULL", name="cash_has_payment"),
         CheckConstraint("(state = 3) = (done_time IS NOT NULL)", name="done_has_time"),
         CheckConstraint("first_approver_id <> handler_id", name="two_persons"),
+        CheckConstraint("(transfer_number IS NULL) = (transfer_by_id IS NULL)", name="transfer_has_person"),
+        CheckConstraint("transfer_number IS NULL OR state IN (3, 4)", name="transfer_of_failed_or_done"),
         # one request at a time per order: which lines are suspended is then never a question
         Index(
             "uq_refund_running_order_id",
@@ -876,6 +878,13 @@ class Refund(Model):
     next_try_time: Mapped[datetime | None] = mapped_column(Instant)  # none: nothing for the job to do
     leased_until: Mapped[datetime | None] = mapped_column(Instant)  # a call is under way, or was a moment ago
     error: Mapped[str] = mapped_column(String(64), default="")  # Alipay's last sub_code
+    transfer_number: Mapped[str | None] = mapped_column(String(64), unique=True)  # returned another way than by Alipay
+    transfer_by_id: Mapped[int | None] = mapped_column(key("account.id"), index=True)  # who has written that down
+
+    @property
+    def is_moved_at_alipay(self) -> bool:
+        """Whether it failed because Alipay has moved another amount under its number."""
+        return self.error.startswith("moved ")
 
     order: Mapped[Order] = relationship()
     payment: Mapped[Payment | None] = relationship()

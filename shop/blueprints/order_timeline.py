@@ -89,6 +89,8 @@ def _odd_money(view: OrderView) -> Iterator[Told]:
             continue
         is_foreign = refund.cause is RefundCause.GATEWAY
         text = _("支付宝侧退回 %(amount)s 元") if is_foreign else _("没有用上的 %(amount)s 元已原路退回")
+        if refund.transfer_number:
+            text = _("没有用上的 %(amount)s 元已另行转账退回")
         yield refund.done_time, text % {"amount": to_yuan(refund.amount_fen)}
 
 

@@ -158,7 +158,7 @@ def _of_refund(row: Row, books: _Books) -> Finding | None:
     if ours is None:
         return finding
     finding = replace(finding, shop_fen=-ours.amount_fen)
-    if ours.state is not RefundState.DONE and ours.state not in SENT:
+    if ours.transfer_number or (ours.state is not RefundState.DONE and ours.state not in SENT):
         return replace(finding, note=NOT_SENT)
     is_told = ours.cause is not RefundCause.GATEWAY or ours.state is RefundState.DONE  # its amount is known
     if is_told and row.fen != -ours.amount_fen:
@@ -173,7 +173,7 @@ def _matched(rows: Sequence[Row], books: _Books) -> tuple[dict[int, Any], dict[i
         payment = books.payments.get(row.out_trade_no)
         if payment and row.refund_no:
             refund = books.refunds.get((payment.id, row.refund_no))
-            if refund and refund.state is RefundState.DONE:
+            if refund and refund.state is RefundState.DONE and not refund.transfer_number:
                 refunds[refund.id] = refund
         elif payment and payment.trade_no:
             payments[payment.id] = payment
@@ -220,9 +220,8 @@ def _payments(numbers: Sequence[str], trade_numbers: Sequence[str]) -> Any:
 
 def _refunds(numbers: Sequence[str]) -> Any:
     row = Refund
-    return select(row.id, row.payment_id, row.out_request_no, row.amount_fen, row.state, row.cause).where(
-        row.out_request_no.in_(numbers)
-    )
+    columns = row.id, row.payment_id, row.out_request_no, row.amount_fen, row.state, row.cause, row.transfer_number
+    return select(*columns).where(row.out_request_no.in_(numbers))
 
 
 def _settled(numbers: Sequence[str]) -> Any:
@@ -259,7 +258,8 @@ def _missing_refunds(day: date, seen: set[int]) -> list[Finding]:
         )
         .join(Payment, Payment.id == Refund.payment_id)
         .outerjoin(Trouble, Trouble.id == Refund.trouble_id)
-        .where(Refund.state == RefundState.DONE, Refund.amount_fen > 0, _within(Refund.done_time, day))
+        .where(Refund.state == RefundState.DONE, Refund.amount_fen > 0, Refund.transfer_number.is_(None))
+        .where(_within(Refund.done_time, day))
         .order_by(Refund.id)
     )
     kind = DifferenceKind.REFUND_MISSING

@@ -32,7 +32,7 @@ def book_done(session: Session, order: Order, refund: Refund, now: datetime) -> 
     if refund.trouble_id is not None:
         _close_trouble(session, refund, now)
     session.flush()
-    refund_messages.tell(session, order, refund, Step.DONE)
+    refund_messages.tell(session, order, refund, Step.DONE if refund.transfer_number is None else Step.TRANSFERRED)
     log.info("refund done", refund=refund.out_request_no, amount_fen=refund.amount_fen, beli=refund.beli)
 
 

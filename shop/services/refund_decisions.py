@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from shop import clock
 from shop.enums import RefundCause, RefundState, StudyStatus
-from shop.errors import AnotherPerson, NotFound, NotRefundable, OwnCase, StaffOnly
+from shop.errors import AnotherPerson, NotFound, NotRefundable, NotYourTurn, OwnCase, StaffOnly
 from shop.extensions import db, settings, unit_of_work
 from shop.models import EnrolledDegreeCourse, Order, OrderDetail, Refund
 from shop.rules import order_states
@@ -86,7 +86,7 @@ def open_by_staff(order_number: str, detail_ids: Collection[int], *, actor: Acto
     reason, now = audit_log.checked_reason(reason), clock.now()
     with unit_of_work() as session:
         order = lock_order(session, _order(session, order_number).id)
-        _check(session, order, actor, Task.REFUND_PROPOSE)
+        check(session, order, actor, Task.REFUND_PROPOSE)
         refunds.lock_degrees(session, order)  # a graduation that is being booked is seen, or sees this
         wanted = refunds.chosen(session, order, _options(session, order), detail_ids, now)
         refund = refunds.begin(session, order, wanted.lines, RefundCause.STAFF, reason, now)
@@ -128,7 +128,7 @@ def approve(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
     with unit_of_work() as session:
         order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(BY_PEOPLE))
         refunds.expect(refund, RefundState.REQUESTED)
-        _check(session, order, actor, Task.REFUND_DECIDE)
+        check(session, order, actor, Task.REFUND_DECIDE)
         if actor.account_id is not None and actor.account_id in (refund.asked_by_id, refund.first_approver_id):
             raise AnotherPerson
         if refund.cause in OF_LINES:
@@ -202,7 +202,8 @@ def refuse(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
         order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(BY_PEOPLE))
         before = refund.state
         refunds.expect(refund, RefundState.REQUESTED, RefundState.FAILED)
-        _check(session, order, actor, Task.REFUND_DECIDE)
+        _expect_no_transfer(refund)
+        check(session, order, actor, Task.REFUND_DECIDE)
         refund.state, refund.decision, refund.decided_time = RefundState.REFUSED, reason, now
         refund.handler_id = actor.account_id
         if refund.first_approver_id == actor.account_id:
@@ -220,9 +221,16 @@ def retry(out_request_no: str, *, actor: Actor, reason: str = "") -> None:
     with unit_of_work() as session:
         order, refund = refunds.locked(session, out_request_no)
         refunds.expect(refund, RefundState.FAILED)
-        _check(session, order, actor, Task.REFUND_DECIDE)
+        _expect_no_transfer(refund)
+        check(session, order, actor, Task.REFUND_DECIDE)
         refund.state, refund.next_try_time = RefundState.APPROVED, clock.now()
         refunds.record(session, refund, "retry", RefundState.FAILED, actor, reason)
+
+
+def _expect_no_transfer(refund: Refund) -> None:
+    """Money that somebody has transferred by hand is neither refused nor sent once more."""
+    if refund.transfer_number is not None:
+        raise NotYourTurn(refund=refund.out_request_no, transfer=refund.transfer_number)
 
 
 def hurry(out_request_no: str, *, actor: Actor) -> None:
@@ -233,7 +241,7 @@ def hurry(out_request_no: str, *, actor: Actor) -> None:
     with unit_of_work() as session:
         order, refund = refunds.locked(session, out_request_no)
         refunds.expect(refund, RefundState.APPROVED, RefundState.IN_TRANSIT)
-        _check(session, order, actor, Task.MONEY_SETTLE)
+        check(session, order, actor, Task.MONEY_SETTLE)
         refund.next_try_time = clock.now()
         refunds.record(session, refund, "send", refund.state, actor)
 
@@ -241,8 +249,11 @@ def hurry(out_request_no: str, *, actor: Actor) -> None:
 # ---------------------------------------------------------------- who may
 
 
-def _check(session: Session, order: Order, actor: Actor, task: Task) -> None:
-    """A person needs the right now, in this transaction (safety.md F66), and no share in the order."""
+def check(session: Session, order: Order, actor: Actor, task: Task) -> None:
+    """A person needs the right now, in this transaction (safety.md F66), and no share in the order.
+
+    Raises StaffOnly, OwnCase.
+    """
     if actor.account_id is None:
         return
     if not clerks.may(session, actor, task):

@@ -25,6 +25,9 @@ class Step(Enum):
     APPROVED = _("订单 %(order)s 的退费申请已通过：%(amount)s 元将由支付宝原路退回。")
     REFUSED = _("订单 %(order)s 的退费申请没有通过：%(decision)s。课程可以继续学习。")
     DONE = _("订单 %(order)s 的退款已完成：%(amount)s 元已由支付宝原路退回，%(beli)s 贝里已退回账户。")
+    TRANSFERRED = _(
+        "订单 %(order)s 的退款已完成：%(amount)s 元已另行转账给您（流水号 %(number)s），%(beli)s 贝里已退回账户。"
+    )
     FAILED = _("订单 %(order)s 的退款 %(amount)s 元暂时没有成功，客服正在处理，不需要重新申请。")
 
 
@@ -33,19 +36,22 @@ def tell(session: Session, order: Order, refund: Refund, step: Step) -> None:
 
     Of money that no line was bought with, nobody has asked: only what became of it is told.
     """
-    if refund.cause not in OF_LINES and step not in (Step.DONE, Step.FAILED):
+    if refund.cause not in OF_LINES and step not in (Step.DONE, Step.TRANSFERRED, Step.FAILED):
         return
+    facts = {
+        "order": order.order_number,
+        "amount": to_yuan(refund.amount_fen),
+        "beli": refund.beli,
+        "decision": refund.decision,
+    }
+    if refund.transfer_number is not None:
+        facts["number"] = refund.transfer_number
     messages.tell(
         session,
         order.account_id,
         MessageType.ORDER,
         step.value,
-        {
-            "order": order.order_number,
-            "amount": to_yuan(refund.amount_fen),
-            "beli": refund.beli,
-            "decision": refund.decision,
-        },
+        facts,
         link=f"/orders/{order.order_number}",
         event=f"refund-{refund.out_request_no}-{step.name.lower()}",
     )

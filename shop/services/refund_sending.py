@@ -174,7 +174,7 @@ def _ask(claim: Claim) -> Result:
 
 def _book(session: Session, claim: Claim, result: Result, now: datetime) -> Outcome:
     order, refund = _locked(session, claim.refund_id, claim.order_id)
-    if refund.state is RefundState.DONE:
+    if refund.state is RefundState.DONE and refund.transfer_number is None:
         return Outcome.DONE
     if result.moved_fen is not None:
         return _book_moved(session, order, refund, result.moved_fen, now)
@@ -194,14 +194,14 @@ def _book(session: Session, claim: Claim, result: Result, now: datetime) -> Outc
 def _book_moved(session: Session, order: Order, refund: Refund, moved_fen: int, now: datetime) -> Outcome:
     refund.leased_until = now + PAUSE
     is_foreign = refund.cause is RefundCause.GATEWAY
-    is_ours = refund.state in SENT and moved_fen == refund.amount_fen
+    is_ours = refund.state in SENT and moved_fen == refund.amount_fen and refund.transfer_number is None
     if not is_ours:
         attempt = session.get_one(Payment, refund.payment_id)
         refund_booking.note_foreign(session, attempt, refund.out_request_no, moved_fen, now)
     if is_foreign:
         refund.amount_fen = moved_fen
     elif not is_ours:
-        # refused here while it was carried out there, or another amount under our number: people must look
+        # refused or transferred here and carried out there, or another amount under our number: people must look
         refund.next_try_time, refund.error = None, f"moved {moved_fen} fen"
         refund.state = RefundState.FAILED if refund.state in SENT else refund.state
         return Outcome.FAILED

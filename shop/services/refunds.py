@@ -390,7 +390,11 @@ def note_from_gateway(session: Session, payment: Payment, out_request_no: str, n
         )
         refund_booking.note_foreign(session, payment, number, 0, now)
         session.flush()
-    elif known.payment_id != payment.id or known.state in (RefundState.REQUESTED, *NOTHING_MOVES):
+    elif (
+        known.payment_id != payment.id
+        or known.state in (RefundState.REQUESTED, *NOTHING_MOVES)
+        or known.transfer_number is not None
+    ):
         refund_booking.note_foreign(session, payment, number, 0, now)  # money moved that the shop has not sent
     elif known.state in SENT:
         known.next_try_time = now

@@ -63,6 +63,7 @@ FIELDS = {
     "score_record": _("奖惩记录编号"),
     "state": _("状态"),
     "study_status": _("学习状态"),
+    "transfer_number": _("转账流水号"),
     "undone": _("撤销的奖惩记录"),
     "valid_days": _("领取后可用几天"),
     "version": _("版本"),

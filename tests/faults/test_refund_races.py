@@ -11,7 +11,7 @@ from shop.enums import OrderStatus, RefundState, StaffRole
 from shop.errors import NotYourTurn
 from shop.extensions import db
 from shop.models import Account, AuditLog, Refund, TransactionRecord
-from shop.services import refund_decisions, refund_sending, refunds, troubles
+from shop.services import refund_decisions, refund_sending, refund_transfers, refunds, troubles
 from shop.services.audit_log import Actor
 from tests.audit import assert_audit_clean
 from tests.builders import a_clerk, a_course, a_degree, a_student
@@ -129,6 +129,30 @@ def test_many_runners_send_a_refund_with_one_call(app: Flask, alipay: Cashier, c
     assert the_refund(refund).state is RefundState.DONE
     assert calls(alipay) == ["refund"]
     assert at_alipay(alipay, number) == 10_000
+
+
+def transfer_or_retry(action: str, refund: str, clerk_id: int) -> None:
+    clerk = Actor("clerk", clerk_id)
+    if action == "retry":
+        refund_decisions.retry(refund, actor=clerk, reason=WHY)
+    else:
+        refund_transfers.record(refund, transfer_number=f"BANK{clerk_id}", actor=clerk, reason=WHY)
+
+
+def test_of_clerks_who_transfer_or_send_again_what_alipay_refused_one_does(
+    app: Flask, alipay: Cashier, crowd: Crowd
+) -> None:
+    student = a_student()
+    refund = approved(student, bought(alipay, student, [a_course()]))
+    alipay.fault("answer_business", method="alipay.trade.refund", sub_code="ACQ.TRADE_HAS_FINISHED")
+    refunds.send(refund)
+    clerks = [a_clerk(StaffRole.FINANCE).id for _ in range(EACH)]
+    either = [(action, refund, clerk) for clerk in clerks for action in ("transfer", "retry")]
+    db.session.remove()
+    made = crowd.outcomes("refund", transfer_or_retry, either, waiting=1)
+    assert made == {"done": 1, "NotYourTurn": 2 * EACH - 1}
+    row = the_refund(refund)
+    assert (row.state is RefundState.DONE) == (row.transfer_number is not None)
 
 
 def hurry(refund: str, clerk_id: int) -> None:

@@ -137,6 +137,62 @@ def test_a_failed_one_is_sent_again_from_its_page(app: Flask, alipay: Cashier) -
     assert the_refund(refund).state is RefundState.DONE
 
 
+def a_failed_one(alipay: Cashier, price_fen: int = 30_000) -> str:
+    student = a_student()
+    number = bought(alipay, student, [a_course(price_fen)])
+    refund = asked(student, number)
+    for _each in range(2 if price_fen > 500_000 else 1):
+        clerk = a_clerk(StaffRole.FINANCE)
+        refund_decisions.approve(refund, actor=Actor(clerk.username, clerk.id), reason="属实")
+    alipay.fault("answer_business", method="alipay.trade.refund", sub_code="ACQ.TRADE_HAS_FINISHED")
+    assert refunds.send(refund) == "failed"
+    return refund
+
+
+def test_what_alipay_refuses_for_good_is_transferred_and_written_down(app: Flask, alipay: Cashier) -> None:
+    refund, clerk = a_failed_one(alipay), finance(app)
+    assert "先向付款人转账 300.00 元" in clerk.get(f"/staff/refunds/{refund}").text
+    form = {"transfer_number": "BANK-1", "reason": "交易已结束"}
+    done = clerk.follow(clerk.post(f"/staff/refunds/{refund}/transfer", form))
+    assert "已记录转账，退款完成" in done.text and "BANK-1" in done.text and "另行转账退回" in done.text
+    again = clerk.post(f"/staff/refunds/{refund}/transfer", form)
+    assert (again.status_code, "刚刚已被处理" in again.text) == (409, True)
+    other = clerk.post(f"/staff/refunds/{a_failed_one(alipay)}/transfer", form)
+    assert (other.status_code, "已经记在另一笔退款上" in other.text) == (409, True)
+    assert "另行转账" in clerk.get("/staff/refunds?queue=4").text
+
+
+def test_a_large_transfer_is_confirmed_by_another_clerk_or_struck(app: Flask, alipay: Cashier) -> None:
+    refund, anna, bert = a_failed_one(alipay, 600_000), finance(app), finance(app)
+    here = f"/staff/refunds/{refund}/transfer"
+    form = {"transfer_number": "BANK-1", "reason": "交易已结束"}
+    assert "还要另一位财务同事确认" in anna.get(f"/staff/refunds/{refund}").text
+    told = anna.follow(anna.post(here, form))
+    assert "还需要另一位财务同事确认" in told.text and f"{here}/confirmation" not in told.text
+    assert (anna.post(f"{here}/confirmation", {"reason": "so"}).status_code) == 409
+    assert "待确认转账" in bert.get("/staff/refunds?queue=2").text
+    struck = anna.follow(anna.post(f"{here}/deletion", {"reason": "银行退回"}))
+    assert "已取消转账记录" in struck.text and "再次发起退款" in struck.text
+    anna.post(here, form)
+    page = bert.get(f"/staff/refunds/{refund}")
+    assert "再次发起退款" not in page.text and "/refusal" not in page.text
+    done = bert.follow(bert.post(f"{here}/confirmation", {"reason": "已核对"}))
+    assert "已确认转账，退款完成" in done.text
+    assert the_refund(refund).state is RefundState.DONE
+
+
+@pytest.mark.parametrize("number", ["", "a b", "１２", "\x00", "x" * 65, "\ud800"])
+def test_a_transfer_without_number_or_reason_changes_nothing(app: Flask, alipay: Cashier, number: str) -> None:
+    refund, clerk = a_failed_one(alipay), finance(app)
+    here, sent = f"/staff/refunds/{refund}/transfer", number.encode("utf-8", "surrogatepass")
+    assert clerk.post(here, {"transfer_number": sent, "reason": "so"}).status_code == 422
+    assert clerk.post(here, {"transfer_number": "BANK-1", "reason": sent.strip()[:0]}).status_code == 422
+    for step in ("confirmation", "deletion"):
+        assert clerk.post(f"{here}/{step}", {"reason": ""}).status_code == 422
+        assert clerk.post(f"{here}/{step}", {"reason": "so"}).status_code == 409
+    assert (the_refund(refund).state, the_refund(refund).transfer_number) == (RefundState.FAILED, None)
+
+
 @pytest.mark.parametrize("reason", HOSTILE, ids=lambda reason: repr(reason[:4]))
 def test_a_decision_without_a_reason_changes_nothing(app: Flask, alipay: Cashier, reason: str) -> None:
     student = a_student()

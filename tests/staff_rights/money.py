@@ -17,6 +17,9 @@ POST /staff/refunds/<out_request_no>/approval            login 403 403 403 403 4
 POST /staff/refunds/<out_request_no>/refusal             login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/retry               login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/sending             login 403 403 403 403 403  403 403 ok  403 403
+POST /staff/refunds/<out_request_no>/transfer            login 403 403 403 403 403  403 403 ok  403 403
+POST /staff/refunds/<out_request_no>/transfer/confirmation login 403 403 403 403 403  403 403 ok  403 403
+POST /staff/refunds/<out_request_no>/transfer/deletion   login 403 403 403 403 403  403 403 ok  403 403
 GET  /staff/money                                        login 403 403 403 403 403  403 403 ok  ok  403
 GET  /staff/money.csv                                    login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/money/<trouble_id>/owner                     login 403 403 403 403 403  403 403 ok  403 403
@@ -97,6 +100,8 @@ def fields(world: World) -> dict[str, dict[str, Any]]:
     because = {"reason": "so"}
     return {
         **{f"/staff/refunds/<out_request_no>/{step}": because for step in ("approval", "refusal", "retry")},
+        "/staff/refunds/<out_request_no>/transfer": {"transfer_number": "B1", **because},
+        **{f"/staff/refunds/<out_request_no>/transfer/{step}": because for step in ("confirmation", "deletion")},
         **{f"/staff/money/<trouble_id>/{step}": because for step in ("refund", "closing")},
         "/staff/reconciliation/differences/<difference_id>/resolution": because,
         **{f"/staff/withdrawals/<withdrawal_id>/{step}": because for step in ("payee", "approval", "refusal")},

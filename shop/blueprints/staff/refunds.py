@@ -15,11 +15,12 @@ from shop.enums import RefundState
 from shop.errors import AnotherPerson, NotRefundable, NotYourTurn, OwnCase
 from shop.extensions import settings
 from shop.forms.staff import ReasonForm
-from shop.forms.staff_money import RefundFilter
+from shop.forms.staff_money import RefundFilter, TransferForm
 from shop.money import to_yuan
 from shop.rules.staff_rights import Task
-from shop.services import refund_decisions, refunds
+from shop.services import refund_decisions, refund_transfers, refunds
 from shop.services.refund_sending import Outcome
+from shop.services.refund_transfers import MovedAtAlipay, TransferTaken
 from shop.services.staff import refund_desk
 from shop.services.staff.refund_desk import Line, Queue, Whole
 from shop.web import csv_files
@@ -74,7 +75,9 @@ def page(out_request_no: str) -> Page:
     return _page(out_request_no)
 
 
-def _page(out_request_no: str, *, form: ReasonForm | None = None, refused: str = "") -> str:
+def _page(
+    out_request_no: str, *, form: ReasonForm | None = None, transfer: TransferForm | None = None, refused: str = ""
+) -> str:
     whole = refund_desk.whole(out_request_no)
     return render_template(
         "staff/money/refund.html",
@@ -83,6 +86,8 @@ def _page(out_request_no: str, *, form: ReasonForm | None = None, refused: str =
         is_own=whole.owner_id == current_user.id,
         limit_fen=settings().refund_two_persons_fen,
         form=form or ReasonForm(None),
+        transfer_form=transfer or TransferForm(None),
+        has_transferred=whole.transfer_by_id == current_user.id,
         refused=refused,
         now=clock.now(),
     )
@@ -150,15 +155,78 @@ def _sent(outcome: Outcome, line: Line) -> tuple[str, str]:
     return says[outcome]
 
 
+# ---------------------------------------------------------------- returned by a transfer
+
+
+@bp.post(f"/refunds/{NUMBER}/transfer")
+@staff_may(Task.REFUND_DECIDE)
+@confirmed
+def transfer(out_request_no: str) -> Page:
+    form = TransferForm()
+    if not form.validate():
+        return _page(out_request_no, transfer=form), 422
+    number, reason = form.transfer_number.data, form.reason.data
+    try:
+        refund = refund_transfers.record(out_request_no, transfer_number=number, actor=staff_actor(), reason=reason)
+    except TransferTaken as error:
+        form.transfer_number.errors = [error.message]
+        return _page(out_request_no, transfer=form), error.status
+    except NotYourTurn as error:
+        return _not_now(out_request_no, error)
+    if refund.state is RefundState.DONE:
+        return _said(out_request_no, _("已记录转账，退款完成。"))
+    return _said(out_request_no, _("已记录转账。金额超过限额，还需要另一位财务同事确认。"))
+
+
+@bp.post(f"/refunds/{NUMBER}/transfer/confirmation")
+@staff_may(Task.REFUND_DECIDE)
+@confirmed
+def confirm_transfer(out_request_no: str) -> Page:
+    return _about_transfer(out_request_no, refund_transfers.confirm, _("已确认转账，退款完成。"))
+
+
+@bp.post(f"/refunds/{NUMBER}/transfer/deletion")
+@staff_may(Task.REFUND_DECIDE)
+@confirmed
+def drop_transfer(out_request_no: str) -> Page:
+    return _about_transfer(out_request_no, refund_transfers.drop, _("已取消转账记录，退款仍是失败状态。"))
+
+
+def _about_transfer(out_request_no: str, step: Callable[..., Any], done: str) -> Page:
+    form = ReasonForm()
+    if not form.validate():
+        return _page(out_request_no, form=form), 422
+    try:
+        step(out_request_no, actor=staff_actor(), reason=form.reason.data)
+    except NotYourTurn as error:
+        return _not_now(out_request_no, error)
+    return _said(out_request_no, done)
+
+
+def _said(out_request_no: str, text: str) -> Response:
+    flash(text, "ok")
+    return redirect(url_for("staff_refunds.page", out_request_no=out_request_no), 303)
+
+
+def _not_now(out_request_no: str, error: NotYourTurn) -> Page:
+    """What stands in the way, on the page with the present state."""
+    note_refusal(error)
+    has_words = isinstance(error, OwnCase | AnotherPerson | MovedAtAlipay)
+    says = error.message if has_words else _("这笔退款刚刚已被处理，没有重复执行。下面是现在的状态。")
+    return _page(out_request_no, refused=says), error.status
+
+
+# ---------------------------------------------------------------- decided
+
+
 def _step(out_request_no: str, decide: Callable[..., Any], *, reason: str) -> Page:
     try:
         decide(out_request_no, actor=staff_actor(), reason=reason)
-    except (OwnCase, AnotherPerson, NotRefundable) as error:
+    except NotRefundable as error:
         note_refusal(error)
         return _page(out_request_no, refused=error.message), error.status
     except NotYourTurn as error:
-        note_refusal(error)
-        return _page(out_request_no, refused=_("这笔退款刚刚已被处理，没有重复执行。下面是现在的状态。")), error.status
+        return _not_now(out_request_no, error)
     tell_outcome(out_request_no)
     return redirect(url_for("staff_refunds.page", out_request_no=out_request_no), 303)
 

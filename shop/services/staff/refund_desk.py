@@ -15,7 +15,7 @@ from shop.errors import NotFound
 from shop.extensions import db
 from shop.models import Account, AuditLog, Order, OrderDetail, Product, Refund, RefundDetail
 from shop.rules.refund_states import BY_PEOPLE, OF_LINES
-from shop.services import keyset, refund_decisions
+from shop.services import keyset, refund_decisions, refund_transfers
 from shop.services.keyset import Cursor, Window
 from shop.wording import mark as _
 
@@ -54,6 +54,7 @@ class Line:
     reason: str
     requested_time: datetime
     error: str
+    is_transferred: bool  # returned, or to be, another way than by Alipay
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class Whole:
     is_of_lines: bool  # of what the order sold
     is_by_people: bool  # somebody decides about it; else the shop sends it by itself
     takes_two: bool
+    transfer_number: str  # "" unless it was returned, or is to be, another way than by Alipay
+    transfer_by: str
+    transfer_by_id: int | None
+    transfer_takes_two: bool
+    can_be_transferred: bool  # Alipay has refused it and has moved nothing
     persons: frozenset[int]  # who have proposed or approved it: none of them approves it (again)
     history: Sequence[AuditLog]
 
@@ -88,6 +94,7 @@ class Whole:
 _COLUMNS = (
     *(Refund.id, Refund.out_request_no, Order.order_number, Account.username, Refund.state, Refund.cause),
     *(Refund.amount_fen, Refund.beli, Refund.reason, Refund.requested_time, Refund.error),
+    Refund.transfer_number,
 )
 
 
@@ -136,18 +143,20 @@ def _line(row: Row[*tuple[Any, ...]]) -> Line:
         reason=row.reason,
         requested_time=row.requested_time,
         error=row.error,
+        is_transferred=row.transfer_number is not None,
     )
 
 
 def whole(out_request_no: str) -> Whole:
     """Raises NotFound."""
     session = db.session()
-    asked_by, first, handler = aliased(Account), aliased(Account), aliased(Account)
+    asked_by, first, handler, transferrer = (aliased(Account) for _each in range(4))
     row = session.execute(
         select(
             *_COLUMNS,
             *(Order.account_id.label("owner_id"), Refund.decision, Refund.decided_time, Refund.done_time),
-            *(Refund.order_id, Refund.asked_by_id, Refund.first_approver_id),
+            *(Refund.asked_by_id, Refund.first_approver_id, Refund),
+            func.coalesce(transferrer.username, "").label("transfer_by"),
             func.coalesce(asked_by.username, "").label("asked_by"),
             func.coalesce(first.username, "").label("first_approver"),
             func.coalesce(handler.username, "").label("handler"),
@@ -158,6 +167,7 @@ def whole(out_request_no: str) -> Whole:
         .outerjoin(asked_by, asked_by.id == Refund.asked_by_id)
         .outerjoin(first, first.id == Refund.first_approver_id)
         .outerjoin(handler, handler.id == Refund.handler_id)
+        .outerjoin(transferrer, transferrer.id == Refund.transfer_by_id)
         .where(Refund.out_request_no == out_request_no)
     ).one_or_none()
     if row is None:
@@ -169,6 +179,8 @@ def whole(out_request_no: str) -> Whole:
         .where(RefundDetail.refund_id == row.id)
         .order_by(RefundDetail.id)
     )
+    refund: Refund = row.Refund
+    is_failed = refund.state is RefundState.FAILED and refund.amount_fen > 0
     about = AuditLog.subject_table == Refund.__tablename__, AuditLog.subject_id == row.id
     return Whole(
         line=_line(row),
@@ -182,7 +194,12 @@ def whole(out_request_no: str) -> Whole:
         done_time=row.done_time,
         is_of_lines=row.cause in OF_LINES,
         is_by_people=row.cause in BY_PEOPLE,
-        takes_two=refund_decisions.takes_two(session, row.order_id),
+        takes_two=refund_decisions.takes_two(session, refund.order_id),
+        transfer_number=refund.transfer_number or "",
+        transfer_by=row.transfer_by,
+        transfer_by_id=refund.transfer_by_id,
+        transfer_takes_two=refund_transfers.takes_two(session, refund),
+        can_be_transferred=is_failed and refund.transfer_number is None and not refund.is_moved_at_alipay,
         persons=frozenset(found for found in (row.asked_by_id, row.first_approver_id) if found is not None),
         history=session.scalars(select(AuditLog).where(*about).order_by(AuditLog.id)).all(),
     )
