@@ -401,6 +401,7 @@ class GiftState(Choice):
     WAITING = 0, _("待审核")
     GIVEN = 1, _("已发放")
     REFUSED = 2, _("已驳回")
+    WITHDRAWN = 3, _("已撤回")
 
 
 class Preset(Choice):

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from shop.enums import OrderStatus, PaymentMethod, RefundCause, RefundState, TroubleKind
 from shop.models import Refund
 from shop.money import to_yuan
-from shop.rules.refund_states import OF_LINES, SENT
+from shop.rules.refund_states import NOTHING_MOVES, OF_LINES, SENT
 from shop.services.order_views import OrderView
 from shop.web.filters import isotime, localtime
 
@@ -100,7 +100,7 @@ def _refunds(view: OrderView) -> Iterator[Told]:
         about = _("、").join(_("「%(name)s」", name=names[line.order_detail_id]) for line in refund.details)
         asked = _("申请退费：%(names)s") if refund.cause is RefundCause.STUDENT else _("客服发起退费：%(names)s")
         yield refund.requested_time, asked % {"names": about}
-        if refund.cause is RefundCause.STUDENT or refund.state is RefundState.REFUSED:
+        if refund.cause is RefundCause.STUDENT or refund.state in NOTHING_MOVES:
             yield from _decided(refund)
         if refund.done_time:
             yield refund.done_time, _("退费完成：%(what)s", what=what_comes_back(refund))

@@ -155,6 +155,7 @@ def decide_odd_money(session: Session, order: Order, refund: Refund, actor: Acto
 
     Up to the limit it is approved, above it waits for another person. Raises AnotherPerson for a command above it.
     """
+    refund.asked_by_id = actor.account_id
     if takes_two(session, order.id):
         _first_yes(session, order, refund, actor, "propose", None, reason)
     else:
@@ -213,6 +214,27 @@ def refuse(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
             order.status = order_states.after(order.status, Action.REFUSE_REFUND)
         refund_messages.tell(session, order, refund, Step.REFUSED)
         refunds.record(session, refund, "refuse", before, actor, reason)
+    return refund
+
+
+def withdraw(out_request_no: str, *, actor: Actor, reason: str) -> Refund:
+    """Take back what one has proposed oneself, while nobody has decided: as if it had been refused, without a no.
+
+    Raises NotFound, NotYourTurn once it is decided and for what somebody else has proposed, StaffOnly, ValueError
+    without a reason.
+    """
+    reason = audit_log.checked_reason(reason)
+    with unit_of_work() as session:
+        order, refund = refunds.locked(session, out_request_no, Refund.cause.in_(BY_PEOPLE))
+        check(session, order, actor, Task.REFUND_PROPOSE)
+        refunds.expect(refund, RefundState.REQUESTED)
+        if actor.account_id is None or refund.asked_by_id != actor.account_id:
+            raise NotYourTurn(refund=out_request_no, asked_by=refund.asked_by_id)
+        refund.state, refund.decision, refund.decided_time = RefundState.WITHDRAWN, reason, clock.now()
+        if refund.cause in OF_LINES:
+            order.status = order_states.after(order.status, Action.REFUSE_REFUND)
+        refund_messages.tell(session, order, refund, Step.WITHDRAWN)
+        refunds.record(session, refund, "withdraw", RefundState.REQUESTED, actor, reason)
     return refund
 
 

@@ -24,6 +24,7 @@ class Step(Enum):
     )
     APPROVED = _("订单 %(order)s 的退费申请已通过：%(amount)s 元将由支付宝原路退回。")
     REFUSED = _("订单 %(order)s 的退费申请没有通过：%(decision)s。课程可以继续学习。")
+    WITHDRAWN = _("客服撤回了为订单 %(order)s 提出的退费。课程可以继续学习。")
     DONE = _("订单 %(order)s 的退款已完成：%(amount)s 元已由支付宝原路退回，%(beli)s 贝里已退回账户。")
     TRANSFERRED = _(
         "订单 %(order)s 的退款已完成：%(amount)s 元已另行转账给您（流水号 %(number)s），%(beli)s 贝里已退回账户。"

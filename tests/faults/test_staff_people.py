@@ -25,7 +25,7 @@ from shop.models import (
     Trouble,
     Withdrawal,
 )
-from shop.services import attempts, payment, withdrawals
+from shop.services import attempts, payment, refund_decisions, withdrawals
 from shop.services.audit_log import Actor
 from shop.services.staff import accounts, gifts
 from tests.audit import assert_audit_clean
@@ -124,6 +124,39 @@ def test_f63_giving_and_refusing_one_gift_at_once_leaves_one_of_them(anna: Perso
     db.session.rollback()
     is_given = db.session.get_one(Gift, gift).state is GiftState.GIVEN
     assert (balance_of(student_id), count(TransactionRecord)) == ((50, 1) if is_given else (0, 0))
+
+
+def test_f63_withdrawing_and_giving_one_gift_at_once_leaves_one_of_them(app: Flask, anna: Person) -> None:
+    student, carl = a_student(), a_clerk(StaffRole.FINANCE)
+    gift = gifts.propose_beli(student.username, 50, actor=Actor(carl.username, carl.id), reason="补偿")
+    student_id, proposer = student.id, Person(app).sign_in(carl.username)
+    db.session.remove()
+    with ThreadPoolExecutor(2) as threads, barrier("gift"):
+        steps = ((anna, "giving"), (proposer, "withdrawal"))
+        sent = [threads.submit(who.post, f"/staff/gifts/{gift}/{step}", REASON) for who, step in steps]
+        until_waiting(2)
+    assert sorted(each.result().status_code for each in sent) == [303, 409]
+    db.session.rollback()
+    is_given = db.session.get_one(Gift, gift).state is GiftState.GIVEN
+    assert balance_of(student_id) == count(TransactionRecord) * 50 == is_given * 50
+
+
+def test_f63_withdrawing_and_approving_one_refund_at_once_leaves_one_of_them(
+    app: Flask, alipay: Cashier, anna: Person
+) -> None:
+    number, carl = bought(alipay, a_student(), [a_course(30_000)]), a_clerk(StaffRole.SERVICE)
+    line, actor = the_order(number).details[0].id, Actor(carl.username, carl.id)
+    refund = refund_decisions.open_by_staff(number, [line], actor=actor, reason="打不开").out_request_no
+    proposer = Person(app).sign_in(carl.username)
+    db.session.remove()
+    with ThreadPoolExecutor(2) as threads, barrier("refund"):
+        steps = ((anna, "approval"), (proposer, "withdrawal"))
+        sent = [threads.submit(who.post, f"/staff/refunds/{refund}/{step}", REASON) for who, step in steps]
+        until_waiting(2)
+    assert sorted(each.result().status_code for each in sent) == [303, 409]
+    is_back = the_refund(refund).state is RefundState.DONE
+    assert at_alipay(alipay, number) == is_back * 30_000
+    assert the_order(number).status is (OrderStatus.REFUNDED if is_back else OrderStatus.PAID)
 
 
 def test_f63_closing_a_case_and_sending_its_money_back_at_once_leaves_one_of_them(

@@ -127,6 +127,43 @@ def test_a_refused_one_gives_nothing_and_says_nothing(app: Flask) -> None:
     assert f"/staff/gifts/{number}" in bert.get("/staff/gifts?queue=2").text
 
 
+def test_who_has_proposed_takes_it_back_and_nobody_else(app: Flask) -> None:
+    student = a_student()
+    anna, actor = clerk(app, StaffRole.FINANCE)
+    bert, _actor = clerk(app, StaffRole.FINANCE)
+    number = gifts.propose_beli(student.username, 5, actor=actor, reason="补偿")
+    here = f"/staff/gifts/{number}"
+    assert f"{here}/withdrawal" in anna.get(here).text and f"{here}/withdrawal" not in bert.get(here).text
+    assert bert.post(f"{here}/withdrawal", {"reason": "不是我的"}).status_code == 409
+    assert anna.post(f"{here}/withdrawal", {"reason": ""}).status_code == 422
+    done = anna.follow(anna.post(f"{here}/withdrawal", {"reason": "填错了人"}))
+    assert "已撤回，什么都没有发放" in done.text and "填错了人" in done.text
+    late = bert.post(f"{here}/giving", {"reason": "属实"})
+    assert (late.status_code, "刚刚已被处理" in late.text) == (409, True)
+    with pytest.raises(NotYourTurn):
+        gifts.withdraw(number, actor=actor, reason="再次")
+    db.session.rollback()
+    gift = db.session.scalars(select(Gift)).one()
+    assert (gift.state, gift.handler_id, gift.decision) == (GiftState.WITHDRAWN, None, "填错了人")
+    assert (rows(TransactionRecord), rows(Notification)) == (0, 0)
+    log = [row.action for row in db.session.scalars(select(AuditLog).order_by(AuditLog.id))]
+    assert log == ["gift propose", "gift withdraw"]
+    assert here in bert.get("/staff/gifts?queue=2").text and here not in bert.get("/staff/gifts?queue=0").text
+
+
+def test_service_takes_back_the_coupon_that_it_proposed(app: Flask) -> None:
+    service, actor = clerk(app, StaffRole.SERVICE)
+    number = gifts.propose_coupon(a_student().username, a_coupon().id, actor=actor, reason="补偿")
+    with unit_of_work() as session:
+        session.query(StaffMember).filter_by(account_id=actor.account_id).delete()
+    with pytest.raises(StaffOnly):
+        gifts.withdraw(number, actor=actor, reason="填错了")
+    with unit_of_work() as session:
+        session.add(StaffMember(account_id=actor.account_id, role=StaffRole.SERVICE))
+    assert service.post(f"/staff/gifts/{number}/withdrawal", {"reason": "填错了"}).status_code == 303
+    assert rows(CouponRecord) == 0
+
+
 def test_a_coupon_that_cannot_be_given_waits_and_says_why(app: Flask) -> None:
     student, coupon = a_student(), a_coupon(quantity=1)
     number = gifts.propose_coupon(student.username, coupon.id, actor=an_actor(StaffRole.SERVICE), reason="补偿")

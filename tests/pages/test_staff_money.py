@@ -23,7 +23,7 @@ from tests.cashier.parts import Cashier, fetch
 from tests.degrees import a_mentor
 from tests.person import Person
 from tests.purchases import off_sale, saved
-from tests.refunding import a_misfit, asked, at_alipay, bought, calls, placed, the_refund
+from tests.refunding import a_misfit, asked, at_alipay, bought, calls, lines_of, placed, the_refund
 from tests.statements import counted
 
 PAYEE = "zqx.payee@example.com"
@@ -120,6 +120,22 @@ def test_the_second_of_two_clerks_is_told(app: Flask, alipay: Cashier) -> None:
     late = bert.post(f"/staff/refunds/{refund}/approval", {"reason": "属实"})
     assert (late.status_code, "刚刚已被处理" in late.text, "已拒绝" in late.text) == (409, True, True)
     assert the_refund(refund).state is RefundState.REFUSED
+
+
+def test_who_has_proposed_a_refund_takes_it_back_on_its_page(app: Flask, alipay: Cashier) -> None:
+    number = bought(alipay, a_student(), [a_course(30_000)])
+    account = a_clerk(StaffRole.SERVICE)
+    service, clerk = Person(app).sign_in(account.username), finance(app)
+    actor, line = Actor(account.username, account.id), lines_of(number)[0].id
+    refund = refund_decisions.open_by_staff(number, [line], actor=actor, reason="打不开").out_request_no
+    here = f"/staff/refunds/{refund}"
+    assert f"{here}/withdrawal" in service.get(here).text and f"{here}/withdrawal" not in clerk.get(here).text
+    assert service.post(f"{here}/withdrawal", {"reason": "\x00"}).status_code == 422
+    assert clerk.post(f"{here}/withdrawal", {"reason": "不是我的"}).status_code == 409
+    done = service.follow(service.post(f"{here}/withdrawal", {"reason": "填错了"}))
+    assert "已撤回，什么都没有退" in done.text
+    late = clerk.post(f"{here}/approval", {"reason": "属实"})
+    assert (late.status_code, "刚刚已被处理" in late.text) == (409, True)
 
 
 def test_a_failed_one_is_sent_again_from_its_page(app: Flask, alipay: Cashier) -> None:

@@ -966,4 +966,5 @@ def gift_has_two_persons(session: Session, shop: Shop) -> dict[str, list[int]]:
     refused = {"state": GiftState.REFUSED}
     alone = a_gift(session, shop, handler_id=901, **refused)
     own = a_gift(session, shop, handler_id=shop.buyer, **refused)
-    return {"gift_has_two_persons": [alone, own]}
+    withdrawn = a_gift(session, shop, state=GiftState.WITHDRAWN)
+    return {"gift_has_two_persons": [alone, own, withdrawn]}

@@ -536,3 +536,38 @@ def test_what_was_earned_stays_booked_when_a_shop_goes_back_to_0002_and_comes_ag
         check()
         db.session.remove()
         db.engine.dispose()
+
+
+def test_transfers_and_withdrawn_gifts_do_not_stop_a_shop_from_going_back_to_0004(empty: Flask) -> None:
+    """A transfer stays a refund that is done; a gift that was taken back was not given."""
+    refund = {"reason": "", "requested_time": PAID, "decision": "", "error": "", "beli": 0, "tries": 1, "cause": 1}
+    done = {"payment_id": 3, "amount_fen": 4_000, "state": 3, "done_time": PAID, "transfer_number": "B1"}
+    gift = {"kind": 0, "beli": 5, "account_id": 1, "reason": "so", "proposer_id": 3, "proposed_time": PAID}
+    withdrawn = {"id": 1, "state": 3, "decision": "wrong", "decided_time": PAID, **gift}
+    staff = [{**ACCOUNT, "id": number, "username": f"s{number}", "uid": f"s{number}"} for number in (3, 4)]
+    with empty.app_context():
+        upgrade(revision="0001")
+        sell_at_0001()
+        upgrade()
+        insert(
+            [
+                {"account": staff},
+                {
+                    "refund": [
+                        {"id": 1, "order_id": 3, "out_request_no": "RLATE", "transfer_by_id": 3, **refund, **done}
+                    ]
+                },
+                {"gift": [withdrawn, {"id": 2, "state": 0, "decision": "", **gift}]},
+            ]
+        )
+        before = rows_now()
+        downgrade(revision="0004")
+        kept = rows_now()
+        assert [row["state"] for row in kept["gift"]] == [2, 0]
+        assert [(row["state"], "transfer_number" in row) for row in kept["refund"]] == [(3, False)]
+        upgrade()
+        assert_kept(kept, rows_now())
+        assert set(rows_now()["refund"][0]) == set(before["refund"][0])
+        check()
+        db.session.remove()
+        db.engine.dispose()

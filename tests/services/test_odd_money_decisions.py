@@ -141,6 +141,19 @@ def test_a_proposal_that_was_refused_leaves_the_case_open_for_another(
     assert not is_open(trouble)
 
 
+def test_who_has_proposed_takes_it_back_and_the_case_stays_open(alipay: Cashier, anna: Actor, bert: Actor) -> None:
+    trouble = refunding.a_misfit(alipay, ABOVE)
+    first = troubles.send_back(trouble, actor=anna, reason=WHY).out_request_no
+    with pytest.raises(NotYourTurn):
+        refund_decisions.withdraw(first, actor=bert, reason="not mine")
+    before = db.session.scalars(select(Notification.content)).all()
+    refund_decisions.withdraw(first, actor=anna, reason="another case")
+    assert db.session.scalars(select(Notification.content)).all() == before
+    assert (refunding.the_refund(first).state, is_open(trouble)) == (RefundState.WITHDRAWN, True)
+    assert db.session.scalars(select(Order.status)).one() is OrderStatus.PENDING
+    assert [case.can_go_back for case in money_desk.cases()] == [True]
+
+
 def test_what_alipay_refuses_for_good_can_be_refused_and_its_case_closed(alipay: Cashier, anna: Actor) -> None:
     trouble = refunding.a_misfit(alipay, LIMIT)
     number = troubles.send_back(trouble, actor=anna, reason=WHY).out_request_no

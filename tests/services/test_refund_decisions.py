@@ -219,6 +219,42 @@ def test_finance_gives_back_at_once_up_to_the_limit_and_waits_for_a_second_above
     assert status_of(number) is OrderStatus.REFUNDED
 
 
+def test_who_has_proposed_takes_it_back_and_the_student_goes_on(alipay: Cashier, anna: Actor) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(30_000)])
+    clerk, line = somebody(StaffRole.SERVICE), lines_of(number)[0].id
+    refund = refund_decisions.open_by_staff(number, [line], actor=clerk, reason="视频打不开").out_request_no
+    assert refund_desk.whole(refund).asked_by_id == clerk.account_id
+    for other in (anna, somebody(StaffRole.SERVICE), Actor("command line")):
+        with pytest.raises(NotYourTurn):
+            refund_decisions.withdraw(refund, actor=other, reason="填错了")
+    with pytest.raises(StaffOnly):
+        refund_decisions.withdraw(refund, actor=somebody(StaffRole.OPERATIONS), reason="填错了")
+    refund_decisions.withdraw(refund, actor=clerk, reason="填错了")
+    row = the_refund(refund)
+    assert (row.state, row.decision, status_of(number)) == (RefundState.WITHDRAWN, "填错了", OrderStatus.PAID)
+    told = db.session.scalars(select(Notification.content).where(Notification.account_id == student.id)).all()
+    assert "客服撤回了" in told[-1]
+    assert actions() == [("refund propose", clerk.account_id), ("refund withdraw", clerk.account_id)]
+    with pytest.raises(NotYourTurn):
+        refund_decisions.approve(refund, actor=anna, reason="属实")
+    with pytest.raises(NotYourTurn):
+        refund_decisions.withdraw(refund, actor=clerk, reason="再次")
+    assert refund_decisions.open_by_staff(number, [line], actor=clerk, reason="又打不开").out_request_no != refund
+
+
+def test_a_large_proposal_is_taken_back_by_the_first_of_two_and_a_students_request_is_not(
+    alipay: Cashier, anna: Actor
+) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(LIMIT_FEN + 1)])
+    refund = refund_decisions.open_by_staff(number, [lines_of(number)[0].id], actor=anna, reason="视频打不开")
+    refund_decisions.withdraw(refund.out_request_no, actor=anna, reason="填错了")
+    assert status_of(number) is OrderStatus.PAID
+    with pytest.raises(NotYourTurn):
+        refund_decisions.withdraw(asked(student, number), actor=anna, reason="替学员撤回")
+
+
 @pytest.mark.parametrize("role", [StaffRole.OPERATIONS, StaffRole.REGISTRY, StaffRole.ADMIN])
 def test_others_open_none(alipay: Cashier, role: StaffRole) -> None:
     student = a_student()

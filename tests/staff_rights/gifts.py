@@ -19,6 +19,8 @@ POST /staff/gifts/<gift_id>/giving#beli                  login 403 403 403 403 4
 POST /staff/gifts/<gift_id>/giving#coupon                login 403 403 403 403 403  ok  403 404 403 403
 POST /staff/gifts/<gift_id>/refusal#beli                 login 403 403 403 403 403  404 403 ok  404 403
 POST /staff/gifts/<gift_id>/refusal#coupon               login 403 403 403 403 403  ok  403 404 403 403
+POST /staff/gifts/<gift_id>/withdrawal#beli              login 403 403 403 403 403  404 403 ok  404 403
+POST /staff/gifts/<gift_id>/withdrawal#coupon            login 403 403 403 403 403  403 403 404 ok  403
 """
 
 CHANGING = {
@@ -51,6 +53,10 @@ def places(world: World) -> dict[str, Any]:
             for step in ("giving", "refusal")
             for kind in ("beli", "coupon")
         },
+        **{
+            f"/staff/gifts/<gift_id>/withdrawal#{kind} gift_id": world.places[f"refusal#{kind}"]
+            for kind in ("beli", "coupon")
+        },
         **{f"/staff/gifts/<gift_id>#{kind} gift_id": world.places[f"giving#{kind}"] for kind in ("beli", "coupon")},
     }
 
@@ -60,5 +66,5 @@ def fields(world: World) -> dict[str, dict[str, Any]]:
     return {
         "/staff/gifts/beli": {"username": world.names["B"], "beli": "5", **because},
         "/staff/gifts/coupons": {"username": world.names["B"], "coupon": world.places["coupon to give"], **because},
-        **{f"/staff/gifts/<gift_id>/{step}": because for step in ("giving", "refusal")},
+        **{f"/staff/gifts/<gift_id>/{step}": because for step in ("giving", "refusal", "withdrawal")},
     }

@@ -15,6 +15,7 @@ GET  /staff/refunds.csv                                  login 403 403 403 403 4
 GET  /staff/refunds/<out_request_no>                     login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/refunds/<out_request_no>/approval            login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/refusal             login 403 403 403 403 403  403 403 ok  403 403
+POST /staff/refunds/<out_request_no>/withdrawal          login 403 403 403 403 403  403 403 ok  ok  403
 POST /staff/refunds/<out_request_no>/retry               login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/sending             login 403 403 403 403 403  403 403 ok  403 403
 POST /staff/refunds/<out_request_no>/transfer            login 403 403 403 403 403  403 403 ok  403 403
@@ -99,7 +100,10 @@ def places(world: World) -> dict[str, Any]:
 def fields(world: World) -> dict[str, dict[str, Any]]:
     because = {"reason": "so"}
     return {
-        **{f"/staff/refunds/<out_request_no>/{step}": because for step in ("approval", "refusal", "retry")},
+        **{
+            f"/staff/refunds/<out_request_no>/{step}": because
+            for step in ("approval", "refusal", "withdrawal", "retry")
+        },
         "/staff/refunds/<out_request_no>/transfer": {"transfer_number": "B1", **because},
         **{f"/staff/refunds/<out_request_no>/transfer/{step}": because for step in ("confirmation", "deletion")},
         **{f"/staff/money/<trouble_id>/{step}": because for step in ("refund", "closing")},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
@@ -177,9 +177,16 @@ def refuse(gift_id: int) -> Page:
     return _step(gift_id, gifts.refuse, _("已驳回，什么都没有发放。"))
 
 
-def _step(gift_id: int, decide: Callable[..., None], done: str) -> Page:
+@bp.post(f"/gifts/{GIFT}/withdrawal")
+@staff_may(Task.GIFTS)
+@confirmed
+def withdraw(gift_id: int) -> Page:
+    return _step(gift_id, gifts.withdraw, _("已撤回，什么都没有发放。"), PROPOSES)
+
+
+def _step(gift_id: int, decide: Callable[..., None], done: str, rights: Mapping[GiftKind, Task] = DECIDES) -> Page:
     line, _history = gifts.whole(gift_id, _kinds())
-    require(DECIDES[line.kind])
+    require(rights[line.kind])
     form = ReasonForm()
     if not form.validate():
         return _page(gift_id, form=form), 422

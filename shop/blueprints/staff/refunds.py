@@ -87,6 +87,7 @@ def _page(
         limit_fen=settings().refund_two_persons_fen,
         form=form or ReasonForm(None),
         transfer_form=transfer or TransferForm(None),
+        may_withdraw=whole.asked_by_id == current_user.id and whole.line.state is RefundState.REQUESTED,
         has_transferred=whole.transfer_by_id == current_user.id,
         refused=refused,
         now=clock.now(),
@@ -117,6 +118,16 @@ def refuse(out_request_no: str) -> Page:
     if not form.validate():
         return _page(out_request_no, form=form), 422
     return _step(out_request_no, refund_decisions.refuse, reason=form.reason.data)
+
+
+@bp.post(f"/refunds/{NUMBER}/withdrawal")
+@staff_may(Task.REFUND_PROPOSE)
+@confirmed
+def withdraw(out_request_no: str) -> Page:
+    form = ReasonForm()
+    if not form.validate():
+        return _page(out_request_no, form=form), 422
+    return _step(out_request_no, refund_decisions.withdraw, reason=form.reason.data)
 
 
 @bp.post(f"/refunds/{NUMBER}/retry")
@@ -249,6 +260,7 @@ def tell_outcome(out_request_no: str) -> None:
         RefundState.FAILED: _("支付宝拒绝了这笔退款，原因见本页。"),
         RefundState.REFUSED: _("已拒绝，学员可以继续学习。"),
     }
+    says[RefundState.WITHDRAWN] = _("已撤回，什么都没有退。")
     if not whole.is_of_lines:
         says[RefundState.REFUSED] = _("已拒绝，款项仍在待认领款项里。")
     flash(says[line.state], "warning" if line.state is RefundState.FAILED else "ok")

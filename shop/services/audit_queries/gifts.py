@@ -45,10 +45,11 @@ def given_coupon_is_there() -> Broken:
     )
 
 
-@check(Gift, "is proposed by one person and decided by another, and by nobody for themselves")
+@check(Gift, "is proposed by one person and decided by another or withdrawn, and by nobody for themselves")
 def gift_has_two_persons() -> Broken:
     row = Gift
     is_own = or_(row.proposer_id == row.account_id, row.handler_id == row.account_id)
-    is_decided = row.state != GiftState.WAITING
+    is_decided = row.state.in_((GiftState.GIVEN, GiftState.REFUSED))
     is_alone = or_(row.handler_id.is_(None), row.handler_id == row.proposer_id)
-    return select(row.id).where(or_(is_own, and_(is_decided, is_alone)))
+    is_withdrawn_by_another = and_(row.state == GiftState.WITHDRAWN, row.handler_id.is_not(None))
+    return select(row.id).where(or_(is_own, and_(is_decided, is_alone), is_withdrawn_by_another))

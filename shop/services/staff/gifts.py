@@ -1,7 +1,7 @@
 """贝里 and coupons that staff give a person by hand: one proposes, another one gives or refuses (safety.md 4).
 
 贝里: two of finance. A coupon: customer service proposes, operations give. Never for oneself, always with a reason that
-the audit log keeps; the person is told when it is given.
+the audit log keeps; the person is told when it is given. Who has proposed takes it back while nobody has decided.
 """
 
 from __future__ import annotations
@@ -243,16 +243,38 @@ def refuse(gift_id: int, *, actor: Actor, reason: str) -> None:
         audit_log.record(session, actor, "gift refuse", gift, after=_what(gift), reason=reason)
 
 
-def _step(session: Session, gift_id: int, actor: Actor) -> Gift:
-    """A gift that waits, locked behind its receiver's account.
+def withdraw(gift_id: int, *, actor: Actor, reason: str) -> None:
+    """Take back what one has proposed oneself, while nobody has decided; the person never hears of it.
 
-    Raises NotFound, StaffOnly, OwnCase, AnotherPerson for who has proposed it, NotYourTurn once it is decided.
+    Raises NotFound, StaffOnly, NotYourTurn once it is decided and for what somebody else has proposed; ValueError
+    without a reason.
     """
+    reason = audit_log.checked_reason(reason)
+    with unit_of_work() as session:
+        gift = _locked(session, gift_id)
+        if not clerks.may(session, actor, PROPOSES[gift.kind]):
+            raise StaffOnly
+        if gift.state is not GiftState.WAITING or gift.proposer_id != actor.account_id:
+            raise NotYourTurn(gift=gift.id, state=int(gift.state))
+        gift.state, gift.decision, gift.decided_time = GiftState.WITHDRAWN, reason, clock.now()
+        audit_log.record(session, actor, "gift withdraw", gift, after=_what(gift), reason=reason)
+
+
+def _locked(session: Session, gift_id: int) -> Gift:
+    """A gift behind the lock of its receiver's account. Raises NotFound."""
     account_id = session.scalar(select(Gift.account_id).where(Gift.id == gift_id))
     if account_id is None:
         raise NotFound
     lock_account(session, account_id)
-    gift = session.get_one(Gift, gift_id, with_for_update=True, populate_existing=True)
+    return session.get_one(Gift, gift_id, with_for_update=True, populate_existing=True)
+
+
+def _step(session: Session, gift_id: int, actor: Actor) -> Gift:
+    """A gift that waits, to be decided.
+
+    Raises NotFound, StaffOnly, OwnCase, AnotherPerson for who has proposed it, NotYourTurn once it is decided.
+    """
+    gift = _locked(session, gift_id)
     if not clerks.may(session, actor, DECIDES[gift.kind]):
         raise StaffOnly
     if actor.account_id == gift.account_id:

@@ -74,6 +74,7 @@ class Whole:
     owner_id: int
     pieces: tuple[Piece, ...]
     asked_by: str  # user names; "" where nobody of the staff did
+    asked_by_id: int | None
     first_approver: str
     handler: str
     decision: str
@@ -187,6 +188,7 @@ def whole(out_request_no: str) -> Whole:
         owner_id=row.owner_id,
         pieces=tuple(Piece(*piece) for piece in pieces),
         asked_by=row.asked_by,
+        asked_by_id=row.asked_by_id,
         first_approver=row.first_approver,
         handler=row.handler,
         decision=row.decision,
