@@ -130,7 +130,7 @@ def claim(account_id: int, coupon_id: int, now: datetime) -> str:
     in_window = and_(Coupon.is_public, Coupon.open_date <= today, today <= Coupon.close_date)
     try:
         with unit_of_work() as session:
-            coupon = _count_one(session, coupon_id, in_window, _is_left())
+            coupon = _count_one_left(session, coupon_id, in_window)
             if coupon is None:
                 raise _why_refused(session, account_id, coupon_id, today)
             _give(session, coupon, account_id, now)
@@ -187,7 +187,7 @@ def hand_out(session: Session, account_id: int, coupon_id: int, now: datetime) -
 
     Raises NotFound and ClaimRefused; IntegrityError when the account gets one at the same moment.
     """
-    coupon = _count_one(session, coupon_id, _is_left())
+    coupon = _count_one_left(session, coupon_id)
     if coupon is None or _has(session, account_id, coupon_id):
         raise _why_not_granted(session, account_id, coupon_id)
     return _give(session, coupon, account_id, now)
@@ -234,9 +234,14 @@ def _count_one(session: Session, coupon_id: int, *also: ColumnElement[bool]) -> 
     )
 
 
-def _is_left() -> ColumnElement[bool]:
-    """For whoever brings no code: each code in somebody's hands is a coupon that was promised."""
-    return Coupon.claimed + open_codes() < Coupon.quantity
+def _count_one_left(session: Session, coupon_id: int, *also: ColumnElement[bool]) -> Coupon | None:
+    """The same for whoever brings no code: each code in somebody's hands is a coupon that was promised.
+
+    The row is locked by a statement of its own: one that had to wait for it would see it as it is by then, but count
+    the codes as of when it began (PostgreSQL's READ COMMITTED).
+    """
+    session.execute(select(Coupon.id).where(Coupon.id == coupon_id).with_for_update(key_share=True))
+    return _count_one(session, coupon_id, Coupon.claimed + open_codes() < Coupon.quantity, *also)
 
 
 def open_codes() -> ScalarSelect[int]:

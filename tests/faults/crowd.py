@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 from shop import create_app
@@ -37,9 +38,19 @@ class Crowd:
 
         No write to the table happens before as many callers wait for it, by default as many as there are threads.
         """
+        return self.outcomes_behind(barrier(table), task, calls, waiting)
+
+    def outcomes_behind(
+        self,
+        held: AbstractContextManager[None],
+        task: Callable[..., Any],
+        calls: Sequence[tuple[Any, ...]],
+        waiting: int,
+    ) -> Counter[str]:
+        """The same behind whatever else holds the callers up, until as many of them wait for it."""
         for ready in [self._pool.submit(time.sleep, 0.2) for _ in range(PROCESSES)]:
             ready.result()
-        with barrier(table):
+        with held:
             shares = [self._pool.submit(_call_all, task, calls[i::PROCESSES]) for i in range(PROCESSES)]
             until_waiting(waiting)
         return sum((share.result() for share in shares), Counter())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import Executable, func, insert, select, update
 
 from shop import clock
 from shop.extensions import db, unit_of_work
 from shop.models import Account, Coupon, CouponCode, CouponRecord
 from shop.services import coupons
 from tests.builders import a_coupon
+from tests.faults.barrier import beside_the_shop
 from tests.faults.crowd import Crowd
 from tests.purchases import saved
 
@@ -67,3 +71,47 @@ def test_of_100_people_with_one_code_exactly_one_gets_its_coupon(app: Flask, cro
     db.session.remove()
     assert crowd.outcomes(table, claim_by_code, calls) == {"done": 1, "CodeRefused": CROWD - 1}
     assert counts(coupon_id) == (1, 1)
+
+
+# ---------------------------------------------------------------- codes, while a claim waits for the coupon's row
+
+
+@contextmanager
+def somebody_else_has(coupon_id: int, *then: Executable) -> Iterator[None]:
+    """Another transaction holds the coupon's row, does something about its codes, and commits after the block."""
+    with beside_the_shop() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.rollback()
+            connection = connection.execution_options(sqlite_begin="IMMEDIATE")
+        connection.execute(select(Coupon.id).where(Coupon.id == coupon_id).with_for_update())
+        for statement in then:
+            connection.execute(statement)
+        yield
+        connection.commit()
+
+
+def test_a_code_made_while_claims_wait_for_the_row_keeps_its_coupon(app: Flask, crowd: Crowd) -> None:
+    coupon_id = a_coupon(quantity=2, claimed=1).id
+    made = insert(CouponCode).values(code="PROMISED", coupon_id=coupon_id, created_time=clock.now())
+    calls = [(account_id, coupon_id) for account_id in people(4)]
+    db.session.remove()
+    outcomes = crowd.outcomes_behind(somebody_else_has(coupon_id, made), claim, calls, waiting=4)
+    assert outcomes == {"ClaimRefused": 4}
+    assert counts(coupon_id) == (1, 0)
+
+
+def test_a_code_used_while_claims_wait_for_the_row_is_no_promise_any_more(app: Flask, crowd: Crowd) -> None:
+    coupon_id, now = a_coupon(quantity=2).id, clock.now()
+    code = saved(CouponCode(code="USEDUP", coupon_id=coupon_id)).id
+    user, *others = people(5)
+    values = {"id": 900, "number": "n", "get_time": now, "valid_from": now, "valid_until": now, "status": 0}
+    used = (
+        insert(CouponRecord).values(coupon_id=coupon_id, account_id=user, **values),
+        update(CouponCode).where(CouponCode.id == code).values(record_id=900),
+        update(Coupon).where(Coupon.id == coupon_id).values(claimed=1),
+    )
+    calls = [(account_id, coupon_id) for account_id in others]
+    db.session.remove()
+    outcomes = crowd.outcomes_behind(somebody_else_has(coupon_id, *used), claim, calls, waiting=4)
+    assert outcomes == {"done": 1, "ClaimRefused": 3}
+    assert counts(coupon_id) == (2, 2)
