@@ -30,8 +30,9 @@ from shop.models import (
     Teacher,
     TransactionRecord,
 )
-from shop.services import accounts, demo
+from shop.services import accounts, clerks, demo
 from shop.services.catalogue_import import Outcome
+from shop.services.staff import desk
 from tests.audit import assert_audit_clean
 
 STATIC = Path(__file__).resolve().parents[2] / "shop"
@@ -134,12 +135,22 @@ def test_balances_are_the_sum_of_their_records(loaded: Flask) -> None:
 
 
 def test_a_degree_is_under_way_with_work_for_its_mentor(loaded: Flask) -> None:
-    enrolment = db.session.scalars(select(EnrolledDegreeCourse)).one()
+    having_one = select(EnrolledDegreeCourse).where(EnrolledDegreeCourse.mentor_id.is_not(None))
+    enrolment = db.session.scalars(having_one).one()
     assert enrolment.study_status is StudyStatus.STUDYING
     assert enrolment.mentor is not None
     assert (enrolment.mentor.username, enrolment.mentor_fee_balance) == ("shenzhou", 1500)
     assert db.session.scalar(select(func.count()).select_from(HomeworkSubmission)) == 1
     assert db.session.scalar(select(func.count()).select_from(Question)) == 1
+    assert_audit_clean()
+
+
+def test_a_form_waits_at_the_desk_for_a_mentor(loaded: Flask) -> None:
+    clerk = db.session.scalars(select(Account).where(Account.username == "staff")).one()
+    [queue] = [each for each in desk.queues(clerks.roles_of(db.session(), clerk.id)) if each.queue.key == "forms"]
+    assert queue.count == 1
+    enrolment = db.session.scalars(select(EnrolledDegreeCourse).where(EnrolledDegreeCourse.mentor_id.is_(None))).one()
+    assert enrolment.account.username == "vivi"
     assert_audit_clean()
 
 
