@@ -177,7 +177,7 @@ def delete() -> Page:
         return _page(form), 422
     name = normal_username(current_user.username)
     try:
-        erasure.delete_own(current_user.id, gives_up=form.gives_up.data)
+        erasure.delete_own(current_user.id, gives_up=form.gives_up.data, beli=form.beli.data or 0)
     except NotDeletable as error:
         note_refusal(error)
         return _page(form), error.status

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, HiddenField, PasswordField
 from wtforms.validators import Email, EqualTo, Length, ValidationError
 
-from shop.forms import Form, LineField, length, required
+from shop.forms import Form, LineField, StrictInteger, length, required
 from shop.services import passwords
 from shop.services.accounts import USERNAME, normal_username
 
@@ -98,3 +98,4 @@ class OwnerForm(Form):
 
 class DeletionForm(OwnerForm):
     gives_up = BooleanField(_("我放弃还在学习中的学位课和没有到账的奖学金"))
+    beli = StrictInteger(_("放弃的贝里"), default=0)  # as many as the page has shown, so that no others are lost

@@ -18,7 +18,7 @@ from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from shop import clock
-from shop.enums import Gender, MessageType, OrderStatus, ProductKind, Purse, StudyStatus
+from shop.enums import Gender, MessageType, OrderStatus, ProductKind, Purse, StudyStatus, TransactionType
 from shop.errors import NotFound, ShopError, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.gateways import cart_store
@@ -38,7 +38,7 @@ from shop.models import (
 from shop.rules.refund_states import UNDER_WAY
 from shop.rules.staff_rights import Task
 from shop.rules.study_states import ENDED, LIVING
-from shop.services import audit_log, clerks, enrolled_degrees, erased_rows, messages, purses, uploads
+from shop.services import audit_log, clerks, enrolled_degrees, erased_rows, messages, purses, uploads, wallet
 from shop.services.audit_log import Actor
 from shop.services.audit_queries import waiting
 from shop.services.locks import lock_account
@@ -47,6 +47,7 @@ from shop.services.withdrawals import OPEN
 from shop.wording import mark
 
 GIVEN_UP = mark("注销账户，放弃学习")
+BELI_GIVEN_UP = "注销账户，放弃贝里"
 
 log = structlog.get_logger()
 
@@ -68,6 +69,7 @@ class Obstacle:
     says: str  # for the owner
     href: str = ""  # where the owner sees to it
     can_be_given_up: bool = False
+    beli: int = 0  # how many of them giving it up takes
 
 
 def obstacles(account_id: int) -> tuple[Obstacle, ...]:
@@ -79,13 +81,17 @@ def obstacles(account_id: int) -> tuple[Obstacle, ...]:
     return _obstacles(session, account)
 
 
-def delete_own(account_id: int, *, gives_up: bool) -> None:
+def delete_own(account_id: int, *, gives_up: bool, beli: int = 0) -> None:
     """Delete the account of whoever asks; the caller has made sure that it is the owner.
 
-    ``gives_up`` ends the studies that are under way. Raises NotFound, NotDeletable.
+    ``gives_up`` ends the studies that are under way; ``beli`` is the balance that its owner has seen and gives up:
+    with any other one it stays and stands in the way. Raises NotFound, NotDeletable; then nothing is given up.
     """
     with unit_of_work() as session:
         account = _locked(session, account_id)
+        if beli and beli == account.balance:
+            wallet.move_beli(session, account_id, TransactionType.EXPENSE, beli, memo=BELI_GIVEN_UP)
+            session.refresh(account)
         if gives_up:
             _give_up_studies(session, account_id)
         files = _delete(session, account, Actor("the owner", account_id), "")
@@ -209,8 +215,9 @@ def _order(number: str) -> str:
 def _beli(session: Session, account: Account) -> list[Obstacle]:
     found = []
     if account.balance:
-        says = _("账户里还有 %(n)s 贝里，请先用完", n=account.balance)
-        found.append(Obstacle(_("没有用完的贝里"), says, "/account/beli"))
+        says = _("账户里还有 %(n)s 贝里，没有用完", n=account.balance)
+        kind = _("没有用完的贝里")
+        found.append(Obstacle(kind, says, "/account/beli", can_be_given_up=True, beli=account.balance))
     open_ones = select(exists().where(Withdrawal.account_id == account.id, Withdrawal.state.in_(OPEN)))
     if session.scalar(open_ones):
         found.append(Obstacle(_("没有完成的提现"), _("有一笔提现还没有完成"), "/mentor/withdrawals"))

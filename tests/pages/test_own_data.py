@@ -17,7 +17,18 @@ from werkzeug.test import TestResponse
 
 from shop.enums import GiftKind, OrderStatus, StaffRole, StudyStatus, TransactionType
 from shop.extensions import db, settings, unit_of_work
-from shop.models import Account, AuditLog, DataExport, EnrolledDegreeCourse, Gift, Mail, Notification, Order, Upload
+from shop.models import (
+    Account,
+    AuditLog,
+    DataExport,
+    EnrolledDegreeCourse,
+    Gift,
+    Mail,
+    Notification,
+    Order,
+    TransactionRecord,
+    Upload,
+)
 from shop.services import (
     attempts,
     complaints,
@@ -288,6 +299,37 @@ def test_name_address_and_phone_are_free_for_a_new_account(app: Flask) -> None:
     assert (new.email, new.id != student.id) == ("robin@example.com", True)
     new.mobile = PHONE
     db.session.commit()
+
+
+def test_beli_that_are_left_are_given_up_as_many_as_were_shown(app: Flask) -> None:
+    student = a_student(beli=7)
+    person, form = Person(app).sign_in(student.username), {"password": PASSWORD}
+    page = person.get("/account/data").text
+    assert 'name="beli" value="7"' in page and "我放弃账户里的 7 贝里" in page and 'name="gives_up"' not in page
+    assert person.post("/account/data/deletion", form).status_code == 409
+    for sent in ("-1", "1.5", "７", "x", "9" * 400, "\x00"):
+        assert person.post("/account/data/deletion", {**form, "beli": sent}).status_code == 422, sent
+    with unit_of_work() as session:
+        wallet.move_beli(session, student.id, TransactionType.INCOME, 1)
+    before = fingerprint()
+    told = person.post("/account/data/deletion", {**form, "beli": "7"})  # one more has come meanwhile
+    assert (told.status_code, 'name="beli" value="8"' in told.text) == (409, True)
+    assert fingerprint() == before
+    assert person.post("/account/data/deletion", {**form, "beli": "8"}).status_code == 303
+    db.session.rollback()
+    last = db.session.scalars(select(TransactionRecord).order_by(TransactionRecord.id.desc())).first()
+    assert last and (last.amount, last.transaction_type, last.balance_after) == (8, TransactionType.EXPENSE, 0)
+    account = db.session.get_one(Account, student.id, populate_existing=True)
+    assert (account.balance, account.deleted_time is not None) == (0, True)
+    assert_audit_clean()
+
+
+def test_beli_stay_when_something_else_stands_in_the_way(world: World) -> None:
+    before, person = fingerprint(), world.people["A"]
+    balance = db.session.get_one(Account, world.ids["A"]).balance
+    sent = {"password": PASSWORD, "gives_up": "y", "beli": str(balance)}
+    assert balance and person.post("/account/data/deletion", sent).status_code == 409
+    assert fingerprint() == before
 
 
 def test_who_works_here_or_has_students_hands_that_over_first(app: Flask) -> None:
