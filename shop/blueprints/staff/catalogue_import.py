@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, url_for
-from flask_babel import gettext as _
+from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from shop.extensions import settings
@@ -58,7 +58,15 @@ def apply() -> Page:
     except FileGone as error:
         note_refusal(error)
         return _page(ImportForm(None), refused=error.message), error.status
-    flash(_("已导入「%(name)s」：%(n)s 处改动。", name=done.name, n=len(done.differences)), "ok")
+    flash(
+        ngettext(
+            "已导入「%(name)s」：%(num)s 处改动。",
+            "已导入「%(name)s」：%(num)s 处改动。",
+            len(done.differences),
+            name=done.name,
+        ),
+        "ok",
+    )
     return redirect(url_for("staff_catalogue.index"), 303)
 
 

@@ -1,4 +1,4 @@
-"""What the page of a file for the catalogue says is wrong with it: in the reader's language, with the line."""
+"""What the page of a file for the catalogue says: what is wrong with it, what it would change, in either language."""
 
 from __future__ import annotations
 
@@ -13,16 +13,64 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from shop.config import PROJECT
 from shop.enums import StaffRole, ValidPeriod
 from shop.extensions import db
 from shop.models import Coupon
+from shop.services.catalogue_import import import_catalogue
 from shop.services.staff import catalogue_words
 from tests.builders import a_clerk, a_coupon, a_degree, a_draft, plan_of
 from tests.pages.test_english import CHINESE, english
 from tests.person import Person
-from tests.services.test_catalogue_import import DOCS, REFUSED, REFUSED_COUPONS, SCHOOL, coupon, course, imported
+from tests.services.test_catalogue_import import DOCS, REFUSED, REFUSED_COUPONS, SCHOOL, TODAY, coupon, course, imported
 
 PAGE = "/staff/catalogue/import"
+SAILING = """\
+categories: [{name: sea, sub_categories: [stars]}]
+teachers: [{name: Lin, title: teacher}, {name: Hai, title: teacher}]
+courses:
+  - name: "7"
+    category: sea
+    sub_category: stars
+    brief: from the harbour
+    teachers: [Lin]
+    plans: [{valid_period: 30, price: 99}]
+    chapters:
+      - {chapter: 1, name: one, sections: [{name: hello, type: document, content: hi}]}
+degrees:
+  - name: captain
+    brief: two years
+    plans: [{valid_period: 720, price: 9800}]
+    scholarships: [{time_percent: 30, value: 500}]
+    modules:
+      - name: knots
+        category: sea
+        sub_category: stars
+        brief: hold on
+        chapters:
+          - chapter: 3
+            name: three
+            sections: [{name: bowline, type: document, content: tie}]
+            homework: [{title: tie one, requirement: now, scholarship_value: 9}]
+"""
+ALL_PATHS = {
+    "zh": {
+        "7 › 1个月",
+        "7 › 第 1 章",
+        "7 › 第 1 章 › hello",
+        "captain › 30%",
+        "captain › knots › 第 3 章 › bowline",
+        "captain › knots › 第 3 章 › tie one",
+    },
+    "en": {
+        "7 › 1 month",
+        "7 › chapter 1",
+        "7 › chapter 1 › hello",
+        "captain › 30%",
+        "captain › knots › chapter 3 › bowline",
+        "captain › knots › chapter 3 › tie one",
+    },
+}
 SERVICES = Path(__file__).resolve().parents[2] / "shop/services"
 TELLERS = ("yaml_records", "catalogue_format", "catalogue_check", "staff/catalogue_import_desk")
 FORMAT = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", DOCS.read_text(encoding="utf-8"))), re.ASCII))
@@ -179,3 +227,39 @@ def test_nothing_is_told_in_english_alone(module: str) -> None:
     assert [
         text for text in told if re.search(r"\w\w | \w\w", text) and not CHINESE.search(text) and text not in kinds
     ] == []
+
+
+# ---------------------------------------------------------------- what it would change
+
+
+@pytest.mark.parametrize("language", ALL_PATHS)
+def test_rows_are_called_by_what_they_are(clerk: Person, language: str) -> None:
+    """Chapter 1 is no period of a day, 30 percent no month, and a course may be called 7."""
+    clerk.post("/language", {"language": language})
+    answer = looked_at(clerk, SAILING)
+    called = set(re.findall(r'<th scope="row">([^<]*›[^<]*)</th>', answer.text))
+    assert ALL_PATHS[language] <= called, called
+    assert '<th scope="row">7</th>' in answer.text
+    if language == "en":
+        english(answer)
+
+
+def test_changes_are_told_in_english_too(clerk: Person, tmp_path: Path) -> None:
+    imported(tmp_path, SAILING)
+    clerk.post("/language", {"language": "en"})
+    changed = SAILING.replace("teachers: [Lin]", "teachers: [Lin, Hai]\n    level: advanced\n    pub_date: 2026-11-30")
+    page = english(looked_at(clerk, changed.replace("type: document, content: hi", "type: exercise, content: ho")))
+    assert "“a.yaml” would make 2 changes" in page.text and "Import these 2 changes" in page.text
+    assert "<ins>Lin, Hai</ins>" in page.text
+    page = english(looked_at(clerk, SAILING.replace("price: 99}", "price: 89}")))
+    assert "“a.yaml” would make 1 change<" in page.text and "Import this change" in page.text
+    assert "is imported: 1 change." in clerk.follow(clerk.post(f"{PAGE}/application", clerk.form(page, "apply"))).text
+    assert "The file has 1 fault;" in english(looked_at(clerk, "courses: 10"), 422).text
+
+
+def test_every_kind_and_column_of_a_file_has_a_word(app: Flask) -> None:
+    tally = import_catalogue(PROJECT / "demo" / "catalogue", today=TODAY)
+    assert tally.outcomes.keys() <= catalogue_words.KINDS.keys()
+    columns = {column for changes in tally.changes.values() for column in changes}
+    assert len(columns) > 45
+    assert columns <= catalogue_words.COLUMNS.keys()
