@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from flask import current_app
 from flask.cli import AppGroup
+from flask_babel import force_locale
 
 from shop import clock
 from shop.services.catalogue_import import import_catalogue
@@ -17,6 +18,7 @@ commands = AppGroup("catalogue", help="Courses, degrees, teachers and coupons.")
 
 @commands.command("import")
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
+@force_locale("en")
 def import_file(file: Path) -> None:
     """Import a YAML FILE, or all *.yaml files of a folder: everything or, with any fault, nothing."""
     today = clock.local_date(clock.now())

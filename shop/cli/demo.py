@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from flask import current_app
 from flask.cli import AppGroup
+from flask_babel import force_locale
 
 from shop import clock
 from shop.cli.catalogue import refusal
@@ -15,6 +16,7 @@ commands = AppGroup("demo", help="Data to try the shop with; never in production
 
 
 @commands.command("load")
+@force_locale("en")
 def load() -> None:
     """Load the demo data. A second run changes nothing."""
     if current_app.extensions["settings"].is_production:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext, ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
@@ -25,6 +27,12 @@ from shop.models import (
 )
 from shop.services.catalogue_format import DEGREE_PERIOD, DRAFT, Catalogue
 from shop.services.yaml_records import Faults, Place, Record
+
+UNKNOWN = {
+    "teacher": lazy_gettext("没有讲师 %(name)r，这些文件和商城里都没有"),
+    "course": lazy_gettext("没有课程 %(name)r，这些文件和商城里都没有"),
+    "degree": lazy_gettext("没有学位课 %(name)r，这些文件和商城里都没有"),
+}
 
 
 @dataclass(slots=True)
@@ -95,7 +103,8 @@ def check(catalogue: Catalogue, shelf: Shelf, media_origins: Collection[str], fa
         _check_module(degree, module, shelf, faults)
     for course in catalogue.courses:
         if (row := _row(shelf.courses, course)) is not None and row.is_module:
-            faults.add(course.place, f"{row.name!r} is a module of a degree in the shop and cannot become a course")
+            sentence = _("%(name)r 在商城里是学位课的模块，不能变成课程", name=row.name)
+            faults.add(course.place, sentence)
     for course in catalogue.all_courses:
         _check_draft(course, _row(shelf.courses, course), faults)
     for degree in catalogue.degrees:
@@ -135,15 +144,17 @@ def _check_references(catalogue: Catalogue, shelf: Shelf, faults: Faults) -> Non
 def _demand_known(wanted: list[tuple[str, Place]], known: Collection[str], kind: str, faults: Faults) -> None:
     for name, place in wanted:
         if name not in known:
-            faults.add(place, f"there is no {kind} {name!r}, neither in these files nor in the shop")
+            faults.add(place, str(UNKNOWN[kind]) % {"name": name})
 
 
 def _check_category(course: Record, known: Collection[tuple[str, str]], faults: Faults) -> None:
     category, name = course.get("category"), course.get("sub_category")
     if category and not any(category == parent for parent, _ in known):
-        faults.add(course.place_of("category"), f"there is no category {category!r} that has a sub-category")
+        sentence = _("没有带子类的课程大类 %(category)r", category=category)
+        faults.add(course.place_of("category"), sentence)
     elif category and name and (category, name) not in known:
-        faults.add(course.place_of("sub_category"), f"category {category!r} has no sub-category {name!r}")
+        sentence = _("课程大类 %(category)r 没有子类 %(name)r", category=category, name=name)
+        faults.add(course.place_of("sub_category"), sentence)
 
 
 def _check_module(degree: Record, module: Record, shelf: Shelf, faults: Faults) -> None:
@@ -151,22 +162,23 @@ def _check_module(degree: Record, module: Record, shelf: Shelf, faults: Faults) 
     if row is None:
         return
     if not row.is_module:
-        faults.add(module.place, f"{row.name!r} is sold as a course in the shop and cannot become a module")
+        faults.add(module.place, _("%(name)r 在商城里是单独出售的课程，不能变成模块", name=row.name))
     elif owner is None or row.degree_course_id != owner.id:
-        faults.add(module.place, f"{row.name!r} is a module of another degree in the shop")
+        faults.add(module.place, _("%(name)r 在商城里是另一门学位课的模块", name=row.name))
 
 
 def _check_draft(product: Record, row: Product | None, faults: Faults) -> None:
     if row is not None and row.published_time is not None and product.get("status") == DRAFT:
-        faults.add(product.place_of("status"), f"{row.name!r} has been published and cannot become a draft any more")
+        faults.add(product.place_of("status"), _("%(name)r 已经发布过，不能再变成草稿", name=row.name))
 
 
 def _check_plan(degree: Record, row: DegreeCourse | None, faults: Faults) -> None:
     if row is None:
         if "plans" not in degree.places:
-            faults.add(degree.place, f"plans is missing: a new degree has one plan, of {DEGREE_PERIOD} days")
+            sentence = _("缺少 plans：新的学位课要有一个 %(days)s 天的价格方案", days=DEGREE_PERIOD)
+            faults.add(degree.place, sentence)
     elif degree.records("plans") and any(plan.valid_period != DEGREE_PERIOD for plan in row.policies):
-        faults.add(degree.place_of("plans"), f"{row.name!r} has a plan of another length in the shop already")
+        faults.add(degree.place_of("plans"), _("%(name)r 在商城里已经有另一种有效期的价格方案", name=row.name))
 
 
 def _check_links(course: Record, row: Course | None, media_origins: Collection[str], faults: Faults) -> None:
@@ -179,39 +191,41 @@ def _check_links(course: Record, row: Course | None, media_origins: Collection[s
         for section in chapter.records("sections"):
             _demand_own_host(section, "link", media_origins, faults)
             if (other := others.get(section.get("link"))) is not None and "link" in section:
-                faults.add(section.place_of("link"), f"the lesson {other!r} of this chapter has this link in the shop")
+                faults.add(section.place_of("link"), _("这一章的课时 %(name)r 在商城里已经用了这个 link", name=other))
 
 
 def _demand_own_host(record: Record, key: str, media_origins: Collection[str], faults: Faults) -> None:
     link = record.get(key, "/")
     parts = urlsplit(link)
     if not link.startswith("/") and f"{parts.scheme}://{parts.netloc}" not in media_origins:
-        faults.add(record.place_of(key), f"{key} points at a host that MEDIA_ORIGINS does not name")
+        faults.add(record.place_of(key), _("%(key)s 指向的主机不在 MEDIA_ORIGINS 里", key=key))
 
 
 def _check_coupon(coupon: Record, shelf: Shelf, faults: Faults) -> None:
     name = coupon.get("name", "")
     row = shelf.coupons.get(name)
     if shelf.coupon_names[name] > 1:
-        faults.add(coupon.place_of("name"), f"several coupons in the shop are named {name!r}")
+        faults.add(coupon.place_of("name"), _("商城里有好几种优惠券都叫 %(name)r", name=name))
     elif row is not None and row.published_time is None:
-        faults.add(coupon.place_of("name"), f"{name!r} is a draft in the shop: publish or delete it there first")
+        faults.add(coupon.place_of("name"), _("%(name)r 在商城里是草稿：请先在那里发布或者删除", name=name))
     elif row is not None:
         _check_promise(coupon, row, shelf, faults)
-    codes = {code for code, _ in coupon.get("codes", [])}
+    codes = {code for code, _place in coupon.get("codes", [])}
     for code, place in coupon.get("codes", []):
         if (used := shelf.codes.get(code)) is not None and (row is None or used.coupon_id != row.id):
-            faults.add(place, f"code {code!r} belongs to another coupon in the shop")
+            faults.add(place, _("优惠码 %(code)r 在商城里属于另一种优惠券", code=code))
     standing = {code for code, used in shelf.codes.items() if row is not None and used.coupon_id == row.id}
     total = len(codes | standing)
     if standing and total > coupon.get("quantity", total):
-        faults.add(coupon.place_of("quantity"), f"{total} codes exist with those in the shop, more than the quantity")
+        sentence = _("加上商城里的，一共有 %(total)s 个优惠码，超过了 quantity", total=total)
+        faults.add(coupon.place_of("quantity"), sentence)
 
 
 def _check_promise(coupon: Record, row: Coupon, shelf: Shelf, faults: Faults) -> None:
     """What people hold keeps its worth: terms are fixed from the first claim on."""
     if row.claimed > coupon.get("quantity", row.claimed):
-        faults.add(coupon.place_of("quantity"), f"quantity is less than the {row.claimed} that have been claimed")
+        sentence = _("quantity 少于已经领取的 %(claimed)s 张", claimed=row.claimed)
+        faults.add(coupon.place_of("quantity"), sentence)
     if not row.claimed:
         return
     terms = (
@@ -223,8 +237,17 @@ def _check_promise(coupon: Record, row: Coupon, shelf: Shelf, faults: Faults) ->
     )
     for key, was, now in terms:
         if was != now:
-            sentence = f"{key} cannot change any more: {row.name!r} has been claimed {row.claimed} times"
-            faults.add(coupon.place_of(key), sentence)
+            faults.add(coupon.place_of(key), _fixed(key, row))
+
+
+def _fixed(key: str, row: Coupon) -> str:
+    return ngettext(
+        "%(key)s 不能再改：%(name)r 已经领取了 %(num)s 张",
+        "%(key)s 不能再改：%(name)r 已经领取了 %(num)s 张",
+        row.claimed,
+        key=key,
+        name=row.name,
+    )
 
 
 def _product_id(coupon: Record, shelf: Shelf) -> int | None:

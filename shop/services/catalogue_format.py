@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext, ngettext
+
 from shop.enums import (
     CouponKind,
     CourseType,
@@ -53,34 +56,32 @@ LONGEST_LESSON = 100_000
 DEGREE_PERIOD = ValidPeriod.TWO_YEARS
 PERIODS = ", ".join(str(int(period)) for period in ValidPeriod)
 DRAFT = "draft"  # as a status: never shown yet
+STATUSES = {**words_of(ProductStatus), DRAFT: DRAFT}
 COURSE_TYPES = {"paid": CourseType.PAID, "vip": CourseType.VIP}
-LINK = {"pattern": r"(?:/(?!/)|https://)[!-~]+", "what": "an address of our own that begins with / or an https:// one"}
+LINK = {
+    "pattern": r"(?:/(?!/)|https://)[!-~]+",
+    "what": lazy_gettext("本站以 / 开头的地址，或者 https:// 开头的地址"),
+}
+VIDEO_TIME = {"pattern": r"[0-9]{1,3}:[0-5][0-9]", "what": lazy_gettext("带引号的分和秒（例如 '12:30'）")}
+CODE = {"pattern": r"[0-9A-Z]{6,32}", "what": lazy_gettext("大写字母和数字，6 到 32 位")}
 
 
 def _valid_period(value: Value) -> ValidPeriod:
     days: int = whole(0, 9999)(value)
     if days == 210:
-        raise Wrong("must not be 210: a period of 12个月 is 360 days")
+        raise Wrong(_("不能是 210：12个月的有效期是 360 天"))
     try:
         return ValidPeriod(days)
     except ValueError:
-        raise Wrong(f"must be one of {PERIODS} days, not {days}") from None
-
-
-def _status(value: Value) -> ProductStatus | str:
-    if value.scalar("one word") == DRAFT:
-        return DRAFT
-    try:
-        return ProductStatus(one_of(words_of(ProductStatus))(value))
-    except Wrong as wrong:
-        raise Wrong(str(wrong).replace("coming,", f"coming, {DRAFT},")) from None
+        refused = _("必须是以下天数之一（%(periods)s），写的是 %(days)s", periods=PERIODS, days=days)
+        raise Wrong(refused) from None
 
 
 def _pay_percent(value: Value) -> int:
     try:
         percent: int = whole(1, 99)(value)
     except Wrong as wrong:
-        raise Wrong(f"{wrong}: the percent still paid, 79 for 7.9折") from None
+        raise Wrong(_("%(wrong)s（这是实付的百分比，79 就是 7.9 折）", wrong=wrong)) from None
     return percent
 
 
@@ -91,7 +92,7 @@ SECTION: Keys = {
     "type": Key(one_of(words_of(SectionType)), required=True),
     "content": Key(paragraphs(LONGEST_LESSON)),
     "link": Key(text(255, **LINK)),
-    "video_time": Key(text(32, pattern=r"[0-9]{1,3}:[0-5][0-9]", what="minutes and seconds in quotes such as '12:30'")),
+    "video_time": Key(text(32, **VIDEO_TIME)),
     "pub_date": Key(day),
     "free_trial": Key(flag),
 }
@@ -111,7 +112,7 @@ CHAPTER: Keys = {
     "summary": Key(paragraphs(LONGEST_TEXT)),
     "pub_date": Key(day),
     "sections": Key(records(SECTION, unique=("name", "link")), required=True),
-    "homework": Key(never("belongs to the modules of degrees only")),
+    "homework": Key(never(lazy_gettext("只有学位课的模块才有作业"))),
 }
 MODULE_CHAPTER: Keys = {**CHAPTER, "homework": Key(records(HOMEWORK, unique=("title",)))}
 PLAN: Keys = {
@@ -138,7 +139,7 @@ COURSE: Keys = {
     "sub_category": Key(text(64), required=True),
     "type": Key(one_of(COURSE_TYPES)),
     "level": Key(one_of(words_of(Level))),
-    "status": Key(_status),
+    "status": Key(one_of(STATUSES)),
     "brief": Key(paragraphs(2048), required=True),
     "pub_date": Key(day),
     "period": Key(whole(1, 3650)),
@@ -151,7 +152,7 @@ COURSE: Keys = {
     "chapters": Key(records(CHAPTER, unique=("chapter",))),
 }
 MODULE: Keys = {key: rule for key, rule in COURSE.items() if key not in ("type", "order", "recommend")} | {
-    "plans": Key(never("have no place here: a module is never sold alone, only its degree is")),
+    "plans": Key(never(lazy_gettext("这里不能有，模块从不单独出售，只卖它的学位课"))),
     "chapters": Key(records(MODULE_CHAPTER, unique=("chapter",))),
 }
 SCHOLARSHIP: Keys = {
@@ -160,7 +161,7 @@ SCHOLARSHIP: Keys = {
 }
 DEGREE: Keys = {
     "name": Key(text(128), required=True),
-    "status": Key(_status),
+    "status": Key(one_of(STATUSES)),
     "brief": Key(paragraphs(2048), required=True),
     "prerequisite": Key(paragraphs(1024)),
     "total_scholarship": Key(whole(0, MOST_BELI)),
@@ -189,7 +190,7 @@ COUPON: Keys = {
     "valid_days": Key(whole(1, 3650)),
     "public": Key(flag),
     "enabled": Key(flag),
-    "codes": Key(texts(32, pattern=r"[0-9A-Z]{6,32}", what="6 to 32 capital letters and digits")),
+    "codes": Key(texts(32, **CODE)),
 }
 CATEGORY: Keys = {
     "name": Key(text(64), required=True),
@@ -275,49 +276,51 @@ def _check_names(catalogue: Catalogue, faults: Faults) -> None:
     for coupon in catalogue.coupons:
         for code, place in coupon.get("codes", []):
             if owners.setdefault(code, str(place)) != str(place):
-                faults.add(place, f"code {code!r} is already used at {owners[code]}")
+                faults.add(place, _("优惠码 %(code)r 在 %(place)s 已经用过了", code=code, place=owners[code]))
 
 
 def _check_section(section: Record, faults: Faults) -> None:
     kind = section.get("type")
     if kind is SectionType.VIDEO and "link" not in section.places:
-        faults.add(section.place, "link is missing: a video lesson needs the address of its video")
+        faults.add(section.place, _("缺少 link：视频课时需要视频的地址"))
     if kind in (SectionType.DOCUMENT, SectionType.EXERCISE):
         if "content" not in section.places:
-            faults.add(section.place, f"content is missing: a lesson of type {kind.name.lower()} is its text")
+            sentence = _("缺少 content：%(kind)s 类型的课时要有正文", kind=kind.name.lower())
+            faults.add(section.place, sentence)
         for key in ("link", "video_time"):
             if key in section.places:
-                faults.add(section.place_of(key), f"{key} is for video lessons only")
+                faults.add(section.place_of(key), _("只有视频课时才有 %(key)s", key=key))
 
 
 def _check_degree_plans(degree: Record, faults: Faults) -> None:
     """Design 12: the length of a degree is fixed, two prices for the same thing would mislead."""
     plans = degree.records("plans")
     for plan in plans[1:]:
-        faults.add(plan.place, "a degree has one plan only")
+        faults.add(plan.place, _("学位课只能有一个价格方案"))
     if "plans" in degree and not plans:
-        faults.add(degree.place_of("plans"), f"a degree has one plan, of {DEGREE_PERIOD} days")
+        faults.add(degree.place_of("plans"), _("学位课要有一个 %(days)s 天的价格方案", days=DEGREE_PERIOD))
     for plan in plans[:1]:
         if plan.get("valid_period", DEGREE_PERIOD) != DEGREE_PERIOD:
-            faults.add(plan.place_of("valid_period"), f"a degree is sold for {DEGREE_PERIOD} days (24个月) only")
+            sentence = _("学位课只按 %(days)s 天（24个月）出售", days=DEGREE_PERIOD)
+            faults.add(plan.place_of("valid_period"), sentence)
 
 
 # ---------------------------------------------------------------- coupons (B40)
 
 
 COUPON_FAULTS = {
-    Fault.MISSING: "{key} is missing: a {kind} coupon needs it",
-    Fault.MEANINGLESS: "{key} has no meaning for a {kind} coupon",
-    Fault.ZERO: "{key} must be more than 0",
-    Fault.CLAIM_WINDOW: "close_date {close_date} is before open_date {open_date}",
-    Fault.ONE_DATE: "valid_begin_date and valid_end_date are given together or not at all",
-    Fault.NO_USE_WINDOW: (
-        "it is not said how long it can be used: give valid_begin_date and valid_end_date, or valid_days"
+    Fault.MISSING: lazy_gettext("缺少 %(key)s：%(kind)s 类型的优惠券需要它"),
+    Fault.MEANINGLESS: lazy_gettext("%(key)s 对 %(kind)s 类型的优惠券没有意义"),
+    Fault.ZERO: lazy_gettext("%(key)s 必须大于 0"),
+    Fault.CLAIM_WINDOW: lazy_gettext("close_date %(close_date)s 早于 open_date %(open_date)s"),
+    Fault.ONE_DATE: lazy_gettext("valid_begin_date 和 valid_end_date 要么都写，要么都不写"),
+    Fault.NO_USE_WINDOW: lazy_gettext("没有说能用多久：请写 valid_begin_date 和 valid_end_date，或者写 valid_days"),
+    Fault.USE_WINDOW: lazy_gettext("valid_end_date %(valid_end_date)s 早于 valid_begin_date %(valid_begin_date)s"),
+    Fault.CLAIM_AFTER_USE: lazy_gettext(
+        "close_date %(close_date)s 晚于最后可用的一天 valid_end_date %(valid_end_date)s"
     ),
-    Fault.USE_WINDOW: "valid_end_date {valid_end_date} is before valid_begin_date {valid_begin_date}",
-    Fault.CLAIM_AFTER_USE: "close_date {close_date} is after valid_end_date {valid_end_date}, the last day of use",
-    Fault.DAYS_TOO_SHORT: (
-        "valid_days {valid_days} end before valid_begin_date {valid_begin_date} for whoever claims it on {open_date}"
+    Fault.DAYS_TOO_SHORT: lazy_gettext(
+        "%(open_date)s 领到的人，valid_days 的 %(valid_days)s 天在 valid_begin_date %(valid_begin_date)s 之前就用完了"
     ),
 }
 COUPON_TERMS = (*campaigns.VALUES, "open_date", "close_date", "valid_begin_date", "valid_end_date", "valid_days")
@@ -329,9 +332,15 @@ def _check_coupon(coupon: Record, faults: Faults) -> None:
     for key, fault in campaigns.faults(campaigns.Draft(kind, values, coupon.places.keys())):
         place = coupon.place_of(key) if key in coupon.places else coupon.place
         word = kind.name.lower() if kind is not None else ""
-        faults.add(place, COUPON_FAULTS[fault].format(key=key, kind=word, **values))
+        faults.add(place, str(COUPON_FAULTS[fault]) % {"key": key, "kind": word, **values})
     if "course" in coupon.places and "degree" in coupon.places:
-        faults.add(coupon.place_of("degree"), "a coupon is bound to one course or one degree, not to both")
+        faults.add(coupon.place_of("degree"), _("优惠券只能绑定一门课程或者一门学位课，不能两样都绑定"))
     codes, quantity = coupon.get("codes", []), coupon.get("quantity")
     if quantity is not None and len(codes) > quantity:
-        faults.add(coupon.place_of("codes"), f"there are {len(codes)} codes, but only {quantity} coupons (quantity)")
+        sentence = ngettext(
+            "有 %(codes)s 个优惠码，但优惠券只有 %(num)s 张（quantity）",
+            "有 %(codes)s 个优惠码，但优惠券只有 %(num)s 张（quantity）",
+            quantity,
+            codes=len(codes),
+        )
+        faults.add(coupon.place_of("codes"), sentence)

@@ -1,6 +1,7 @@
 """Records out of YAML files by a table of keys; every fault is kept with its file and line, none is raised.
 
-Only plain data is read: no tags, no aliases (a few lines of them can stand for gigabytes), no key twice.
+Faults are told in the reader's language. Only plain data is read: no tags, no aliases (a few lines of them can stand
+for gigabytes), no key twice.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext, ngettext
 
 from shop.enums import Choice
 from shop.money import from_yuan
@@ -28,9 +31,25 @@ ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 STRING, NULL, BOOLEAN = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "null", "bool"))
 
+# What a value must be, as ``must_be`` tells it.
+TEXT = lazy_gettext("文字")
+WHOLE_NUMBER = lazy_gettext("整数")
+YUAN = lazy_gettext("以元为单位的金额（例如 99.00）")
+EXACT_YUAN = lazy_gettext("以元为单位的金额，最多两位小数（例如 99.00）")
+FLAG = lazy_gettext("布尔值 true 或 false")
+DAY = lazy_gettext("日期（例如 2026-11-30 或 today+30）")
+WORD = lazy_gettext("一个词")
+
 
 class Wrong(ValueError):
     """A value that cannot be used; the text is the rest of a sentence that begins with the key."""
+
+
+def must_be(what: Any, found: str | None = None) -> Wrong:
+    """Says what a value must be, a lazy text, and how it is written instead."""
+    if found is None:
+        return Wrong(_("必须是%(what)s", what=what))
+    return Wrong(_("必须是%(what)s，写的是 %(found)r", what=what, found=found[:40]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +102,10 @@ class Value:
     def at(self, node: yaml.Node) -> Value:
         return Value(node, self.file, self.today, self.faults)
 
-    def scalar(self, what: str) -> str:
+    def scalar(self, what: Any) -> str:
         """The text as written, before YAML makes a number of it: a price of 99.10 stays 99.10."""
         if not isinstance(self.node, yaml.ScalarNode) or self.node.tag == NULL:
-            raise Wrong(f"must be {what}")
+            raise must_be(what)
         return str(self.node.value)
 
 
@@ -141,14 +160,14 @@ def files_of(path: Path) -> list[Path]:
     """The file itself, or the ``*.yaml`` files of a folder by name. Raises FileNotFoundError when there is none."""
     found = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     if not found or not all(file.is_file() for file in found):
-        raise FileNotFoundError(f"{path}: there is no YAML file")
+        raise FileNotFoundError(_("%(path)s：没有 YAML 文件", path=path))
     return found[: MOST_FILES + 1]
 
 
 def read_files(paths: list[Path], keys: Keys, today: date, faults: Faults) -> list[Record]:
     """One record per file that could be read; the others are among the faults."""
     if len(paths) > MOST_FILES:
-        faults.add(Place(str(paths[0].parent), 1), f"a folder may have at most {MOST_FILES} files")
+        faults.add(Place(str(paths[0].parent), 1), _("一个文件夹最多 %(most)s 个文件", most=MOST_FILES))
         return []
     read = [read_text(str(path), partial(_content, path), keys, today, faults) for path in paths]
     return [record for record in read if record is not None]
@@ -162,7 +181,7 @@ def read_text(name: str, content: Callable[[], bytes], keys: Keys, today: date, 
 
 def _content(path: Path) -> bytes:
     if path.stat().st_size > LARGEST_FILE:
-        raise Wrong(f"the file is larger than {LARGEST_FILE // 1024 // 1024} MiB")
+        raise Wrong(_("文件超过 %(size)s MiB", size=LARGEST_FILE // 1024 // 1024))
     return path.read_bytes()
 
 
@@ -175,16 +194,19 @@ def _compose(name: str, content: Callable[[], bytes], faults: Faults) -> yaml.No
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        faults.add(Place(name, line), f"this is not plain YAML: {error.problem or error.context}")
+        problem = error.problem or error.context  # PyYAML's own are in English
+        faults.add(Place(name, line), _("这不是普通的 YAML：%(problem)s", problem=problem))
     except UnicodeDecodeError:
-        faults.add(start, "the file is not UTF-8 text")
+        faults.add(start, _("文件不是 UTF-8 文字"))
     except OSError as error:
-        faults.add(start, f"the file cannot be read ({error.strerror})")
-    except (Wrong, yaml.YAMLError) as error:
-        faults.add(start, str(error).partition("\n")[0])
+        faults.add(start, _("文件读不了（%(reason)s）", reason=error.strerror))
+    except Wrong as wrong:
+        faults.add(start, str(wrong))
+    except yaml.YAMLError as error:
+        faults.add(start, _("YAML 读不了：%(problem)s", problem=str(error).partition("\n")[0]))
     else:
         if root is None:
-            faults.add(start, "the file is empty")
+            faults.add(start, _("文件是空的"))
         return root
     return None
 
@@ -193,10 +215,10 @@ def _demand_plain_data(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.AliasEvent):
-            raise _not_plain("aliases (*name) are not read", event)
+            raise _not_plain(_("不支持别名（*name）"), event)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise _not_plain(f"lists and keys are nested deeper than {DEEPEST}", event)
+            raise _not_plain(_("列表和键的嵌套超过 %(deepest)s 层", deepest=DEEPEST), event)
 
 
 def _not_plain(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
@@ -209,20 +231,21 @@ def _not_plain(problem: str, event: yaml.Event) -> yaml.MarkedYAMLError:
 
 def _record(value: Value, keys: Keys) -> Record | None:
     if not isinstance(value.node, yaml.MappingNode):
-        value.faults.add(value.place, f"expected keys and values here ({', '.join(keys)})")
+        value.faults.add(value.place, _("这里应该是键和值（%(keys)s）", keys=", ".join(keys)))
         return None
     record = Record(value.place, {}, {})
     for key, child in _pairs(value, value.node, record):
         if key not in keys:
-            value.faults.add(record.places[key], f"unknown key {key!r}; known are: {', '.join(keys)}")
+            sentence = _("不认识的键 %(key)r；可以用的有：%(keys)s", key=key, keys=", ".join(keys))
+            value.faults.add(record.places[key], sentence)
             continue
         try:
             record.values[key] = keys[key].read(child)
         except Wrong as wrong:
-            value.faults.add(child.place, f"{key} {wrong}")
+            value.faults.add(child.place, _("%(key)s：%(wrong)s", key=key, wrong=wrong))
     for key, rule in keys.items():
         if rule.required and key not in record.places:
-            value.faults.add(record.place, f"{key} is missing")
+            value.faults.add(record.place, _("缺少 %(key)s", key=key))
     return record
 
 
@@ -231,7 +254,8 @@ def _pairs(value: Value, node: yaml.MappingNode, record: Record) -> Iterator[tup
         place = value.at(key_node).place
         key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
         if key in record.places:
-            value.faults.add(place, f"{key} is written twice, first on line {record.places[key].line}")
+            first = record.places[key].line
+            value.faults.add(place, _("%(key)s 写了两次，第一次在第 %(line)s 行", key=key, line=first))
             continue
         record.places[key] = place
         yield key, value.at(child)
@@ -239,7 +263,7 @@ def _pairs(value: Value, node: yaml.MappingNode, record: Record) -> Iterator[tup
 
 def _items(value: Value) -> list[Value]:
     if not isinstance(value.node, yaml.SequenceNode):
-        raise Wrong("must be a list, each item on a line that begins with '- '")
+        raise Wrong(_("必须是列表，每一项各占一行，以 '- ' 开头"))
     return [value.at(node) for node in value.node.value]
 
 
@@ -249,7 +273,7 @@ def records(keys: Keys, *, unique: tuple[str, ...] = (), least: int = 0) -> Read
     def read(value: Value) -> list[Record]:
         items = _items(value)
         if len(items) < least:
-            raise Wrong(f"needs at least {least} item")
+            raise Wrong(ngettext("至少要有 %(num)s 项", "至少要有 %(num)s 项", least))
         found = [record for item in items if (record := _record(item, keys)) is not None]
         for key in unique:
             demand_unique(found, key, value.faults)
@@ -266,14 +290,17 @@ def demand_unique(found: list[Record], key: str, faults: Faults) -> None:
             continue
         earlier = first.setdefault(record[key], record.place_of(key))
         if earlier is not record.place_of(key):
-            faults.add(record.place_of(key), f"{key} {str(record[key])[:60]!r} is already used at {earlier}")
+            sentence = _(
+                "%(key)s %(value)r 在 %(place)s 已经用过了", key=key, value=str(record[key])[:60], place=earlier
+            )
+            faults.add(record.place_of(key), sentence)
 
 
 # ---------------------------------------------------------------- single values
 
 
-def text(longest: int, *, pattern: str = "", what: str = "") -> Reader:
-    """Reads one line of text, not empty; pattern is what all of it must match, told as ``what``."""
+def text(longest: int, *, pattern: str = "", what: Any = "") -> Reader:
+    """Reads one line of text, not empty; pattern is what all of it must match, told as ``what``, a lazy text."""
     return _text(longest, multiline=False, pattern=pattern, what=what)
 
 
@@ -282,25 +309,25 @@ def paragraphs(longest: int) -> Reader:
     return _text(longest, multiline=True)
 
 
-def _text(longest: int, *, multiline: bool, pattern: str = "", what: str = "") -> Reader:
+def _text(longest: int, *, multiline: bool, pattern: str = "", what: Any = "") -> Reader:
     def read(value: Value) -> str:
-        found = value.scalar("text").strip()
+        found = value.scalar(TEXT).strip()
         if value.node.tag != STRING:
-            raise Wrong(f"must be text; put quotes around {found[:40]!r}")
+            raise Wrong(_("必须是文字；请给 %(found)r 加上引号", found=found[:40]))
         if not found:
-            raise Wrong("is empty")
+            raise Wrong(_("不能为空"))
         if len(found) > longest:
-            raise Wrong(f"has {len(found)} characters, at most {longest} are kept")
+            raise Wrong(_("有 %(length)s 个字符，最多 %(longest)s 个", length=len(found), longest=longest))
         if CONTROL.search(found) or (not multiline and "\n" in found):
-            raise Wrong("must be one line of text" if "\n" in found and not multiline else "has control characters")
+            raise Wrong(_("必须是一行文字") if "\n" in found and not multiline else _("含有控制字符"))
         if pattern and not re.fullmatch(pattern, found, re.ASCII):
-            raise Wrong(f"must be {what}")
+            raise must_be(what)
         return found
 
     return read
 
 
-def texts(longest: int, *, pattern: str = "", what: str = "") -> Reader:
+def texts(longest: int, *, pattern: str = "", what: Any = "") -> Reader:
     """Reads a list of single-line texts as (text, place) pairs, none of them twice."""
     read_one = text(longest, pattern=pattern, what=what)
 
@@ -310,10 +337,10 @@ def texts(longest: int, *, pattern: str = "", what: str = "") -> Reader:
             try:
                 name = read_one(item)
             except Wrong as wrong:
-                value.faults.add(item.place, f"an item of this list {wrong}")
+                value.faults.add(item.place, _("列表里的这一项：%(wrong)s", wrong=wrong))
                 continue
             if name in found:
-                value.faults.add(item.place, f"{name!r} is already in this list")
+                value.faults.add(item.place, _("%(name)r 在这个列表里已经有了", name=name))
             found.setdefault(name, item.place)
         return list(found.items())
 
@@ -324,11 +351,11 @@ def whole(least: int, most: int) -> Reader:
     """Reads a whole number between two bounds, both included."""
 
     def read(value: Value) -> int:
-        found = value.scalar("a whole number")
+        found = value.scalar(WHOLE_NUMBER)
         if value.node.tag == STRING or not WHOLE.fullmatch(found):
-            raise Wrong(f"must be a whole number, not {found[:40]!r}")
+            raise must_be(WHOLE_NUMBER, found)
         if not least <= int(found) <= most:
-            raise Wrong(f"must be between {least} and {most}, not {found}")
+            raise Wrong(_("必须在 %(least)s 到 %(most)s 之间，写的是 %(found)s", least=least, most=most, found=found))
         return int(found)
 
     return read
@@ -338,15 +365,13 @@ def yuan(most_fen: int) -> Reader:
     """Reads an amount in yuan with at most two decimals, as fen, so that none is lost to a float."""
 
     def read(value: Value) -> int:
-        found = value.scalar("an amount in yuan such as 99.00")
+        found = value.scalar(YUAN)
         try:
             fen = from_yuan(found)
         except ValueError:
-            raise Wrong(
-                f"must be an amount in yuan with at most two decimals such as 99.00, not {found[:40]!r}"
-            ) from None
+            raise must_be(EXACT_YUAN, found) from None
         if fen > most_fen:
-            raise Wrong(f"must be at most {most_fen // 100} yuan, not {found}")
+            raise Wrong(_("最多 %(most)s 元，写的是 %(found)s", most=most_fen // 100, found=found))
         return fen
 
     return read
@@ -354,15 +379,15 @@ def yuan(most_fen: int) -> Reader:
 
 def flag(value: Value) -> bool:
     """Reads true or false."""
-    found = value.scalar("true or false")
+    found = value.scalar(FLAG)
     if value.node.tag != BOOLEAN or found.lower() not in ("true", "false"):
-        raise Wrong(f"must be true or false, not {found[:40]!r}")
+        raise must_be(FLAG, found)
     return found.lower() == "true"
 
 
 def day(value: Value) -> date:
     """Reads a day: ``2026-11-30``, or ``today``, ``today+30``, ``today-7``."""
-    found = value.scalar("a day such as 2026-11-30 or today+30")
+    found = value.scalar(DAY)
     if relative := RELATIVE_DAY.fullmatch(found):
         days = int(relative[2] or 0)
         return value.today + timedelta(days=-days if relative[1] == "-" else days)
@@ -371,7 +396,7 @@ def day(value: Value) -> date:
             raise ValueError
         return date.fromisoformat(found)
     except ValueError:
-        raise Wrong(f"must be a day such as 2026-11-30 or today+30, not {found[:40]!r}") from None
+        raise must_be(DAY, found) from None
 
 
 def words_of(choices: type[Choice]) -> dict[str, Choice]:
@@ -379,13 +404,13 @@ def words_of(choices: type[Choice]) -> dict[str, Choice]:
     return {member.name.lower(): member for member in choices}
 
 
-def one_of(words: Mapping[str, Choice]) -> Reader:
-    """Reads one of the words as the choice it stands for."""
+def one_of(words: Mapping[str, Any]) -> Reader:
+    """Reads one of the words as what it stands for, mostly a choice."""
 
-    def read(value: Value) -> Choice:
-        found = value.scalar("one word")
+    def read(value: Value) -> Any:
+        found = value.scalar(WORD)
         if found not in words:
-            raise Wrong(f"must be one of {', '.join(words)}, not {found[:40]!r}")
+            raise must_be(_("以下之一（%(words)s）", words=", ".join(words)), found)
         return words[found]
 
     return read
@@ -400,17 +425,17 @@ def several_of(words: Mapping[str, Choice]) -> Reader:
         for item in _items(value):
             choice = read_word(item)
             if choice in found:
-                raise Wrong(f"names {item.scalar('one word')!r} twice")
+                raise Wrong(_("%(word)r 写了两次", word=item.scalar(WORD)))
             found.append(choice)
         return found
 
     return read
 
 
-def never(sentence: str) -> Reader:
-    """Refuses a key that has no place here, saying why."""
+def never(why: Any) -> Reader:
+    """Refuses a key that has no place here, saying why in a lazy text."""
 
     def read(value: Value) -> None:
-        raise Wrong(sentence)
+        raise Wrong(str(why))
 
     return read

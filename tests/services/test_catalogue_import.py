@@ -8,6 +8,7 @@ from textwrap import dedent, indent
 
 import pytest
 from flask import Flask
+from flask_babel import force_locale
 from sqlalchemy import func, select
 
 from shop.enums import CouponKind, ModuleStatus, ProductStatus, SectionType, ValidPeriod
@@ -86,10 +87,10 @@ def imported(tmp_path: Path, text: str, **options: object) -> Tally:
 
 
 def faults_of(tmp_path: Path, text: str) -> list[str]:
-    """What the import says, each line without the folder; the database must stay as it was."""
+    """What the import says in English, each line without the folder; the database must stay as it was."""
     before = db.session.scalar(select(func.count()).select_from(Product))
     db.session.rollback()
-    with pytest.raises(FormatError) as refused:
+    with force_locale("en"), pytest.raises(FormatError) as refused:
         imported(tmp_path, text)
     assert db.session.scalar(select(func.count()).select_from(Product)) == before
     return [line.removeprefix(f"{tmp_path}/") for line in refused.value.lines]

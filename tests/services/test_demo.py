@@ -190,3 +190,14 @@ def test_the_demo_is_not_loaded_into_production(app: Flask, monkeypatch: pytest.
 
     assert done.exit_code == 1
     assert db.session.scalar(select(func.count()).select_from(Account)) == 0
+
+
+def test_faults_of_the_demos_files_are_told_in_english(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "accounts.yaml").write_text("accounts: 10\n", encoding="utf-8")
+    monkeypatch.setattr(demo, "FOLDER", tmp_path)
+    done = app.test_cli_runner().invoke(args=["demo", "load"])
+
+    assert done.exit_code == 1
+    assert "accounts.yaml:1: accounts must be a list" in done.output

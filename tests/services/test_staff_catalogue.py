@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_babel import force_locale
 from sqlalchemy import select
 
 from shop import clock
@@ -75,7 +76,8 @@ def rows(model: Any, *where: Any) -> list[Any]:
 
 def rehearsed(actor: Actor, content: bytes) -> Rehearsal:
     assert actor.account_id is not None
-    return catalogue_import_desk.rehearse("school.yaml", content, account_id=actor.account_id, media_origins=())
+    with force_locale("en"):
+        return catalogue_import_desk.rehearse("school.yaml", content, account_id=actor.account_id, media_origins=())
 
 
 def applied(actor: Actor, token: str) -> Rehearsal:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from flask_babel import lazy_gettext as _
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from sqlalchemy import null
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from shop.errors import ShopError
 from shop.extensions import redis, unit_of_work
 from shop.gateways import import_store
 from shop.gateways.import_store import KeptFile
-from shop.models import CourseSchedule, StudyRecord
+from shop.models import Coupon, CourseSchedule, StudyRecord
 from shop.services import audit_log
 from shop.services.audit_log import Actor
 from shop.services.catalogue_format import Catalogue, read_one_text
@@ -32,13 +33,13 @@ CONSEQUENCES = (StudyRecord, CourseSchedule)  # rows that follow from others and
 
 
 class FileGone(ShopError):
-    text = _("这个文件已经过期，或者您后来又上传了别的文件。请重新上传。")
+    text = lazy_gettext("这个文件已经过期，或者您后来又上传了别的文件。请重新上传。")
 
 
 class OtherOutcome(ShopError):
     """The database has changed since the file was looked at."""
 
-    text = _("您检查这个文件以后，课程数据有了变化，什么都没有导入。下面是现在的差别，请核对后再确认。")
+    text = lazy_gettext("您检查这个文件以后，课程数据有了变化，什么都没有导入。下面是现在的差别，请核对后再确认。")
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         super().__init__()
@@ -136,16 +137,23 @@ def _hold_campaigns(session: Session, catalogue: Catalogue, tally: Tally, faults
         row = rows[record["name"]]
         outcome = tally.outcomes["coupons"][row]
         if outcome is Outcome.UPDATED:
-            faults.add(record.place, f"{row.name!r} is published: change it on its page, /staff/coupons/{row.id}")
+            page = f"/staff/coupons/{row.id}"
+            faults.add(record.place, _("%(name)r 已经发布：请在它的页面上修改，%(page)s", name=row.name, page=page))
         if any(code in new_codes for code, _place in record.get("codes", [])):
-            page = "its page" if outcome is Outcome.CREATED else f"its page, /staff/coupons/{row.id}/codes,"
-            faults.add(record.place_of("codes"), f"the codes of {row.name!r} are made on {page} while it runs")
+            faults.add(record.place_of("codes"), _made_on_its_page(row, outcome))
         if outcome is Outcome.CREATED:
             row.enabled, row.published_time = False, null()  # None would take the column's default, now
             tally.note("coupons", row, outcome, {"enabled": (None, False)})
     if faults.found:
         raise FormatError(faults)
     session.flush()
+
+
+def _made_on_its_page(row: Coupon, outcome: Outcome) -> str:
+    if outcome is Outcome.CREATED:
+        return str(_("%(name)r 的优惠码要等活动进行时在它的页面上生成", name=row.name))
+    page = f"/staff/coupons/{row.id}/codes"
+    return str(_("%(name)r 的优惠码要在活动进行时在它的页面上生成：%(page)s", name=row.name, page=page))
 
 
 # ---------------------------------------------------------------- told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -112,7 +113,7 @@ def shown(name: str, value: Any) -> str:
     if isinstance(value, Choice):
         return value.label
     if isinstance(value, list):
-        return "、".join(_name(item) for item in value)
+        return str(gettext("、")).join(_name(item) for item in value)
     if name.endswith("_fen"):
         return to_yuan(value)
     if isinstance(value, date):
@@ -125,6 +126,20 @@ def _name(row: Any) -> str:
     return str(row) if isinstance(row, (int, str)) else called(row)
 
 
-def part(name: str) -> str:
-    """What a thing is called among its kin: a period of days by its label."""
-    return ValidPeriod(int(name)).label if name.isdigit() and int(name) in tuple(ValidPeriod) else name
+def path(kind: str, names: Sequence[str]) -> list[str]:
+    """What a row of this kind is called, inside of what; what is known by a number alone says what it counts."""
+    *outer, name = names
+    match kind:
+        case "plans":
+            return [*outer, ValidPeriod(int(name)).label]
+        case "scholarships":
+            return [*outer, f"{name}%"]
+        case "chapters":
+            return [*outer, _chapter(name)]
+        case "lessons" | "homework":
+            return [*outer[:-1], _chapter(outer[-1]), name]
+    return [*outer, name]
+
+
+def _chapter(number: str) -> str:
+    return str(gettext("第 %(number)s 章", number=number))
