@@ -34,4 +34,5 @@ def import_file(file: Path) -> None:
 
 def refusal(error: FormatError) -> click.ClickException:
     """Every fault on a line of its own, then how many there are."""
-    return click.ClickException("\n".join(["", *error.lines, f"{len(error.lines)} faults; nothing was imported."]))
+    count = "1 fault" if len(error.lines) == 1 else f"{len(error.lines)} faults"
+    return click.ClickException("\n".join(["", *error.lines, f"{count}; nothing was imported."]))

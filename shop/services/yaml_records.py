@@ -23,6 +23,7 @@ from shop.money import from_yuan
 
 LARGEST_FILE = 4 * 1024 * 1024  # bytes
 MOST_FILES = 200
+MOST_FAULTS = 1_000  # whoever has more of them looks at the first ones
 DEEPEST = 16  # lists and records inside one another
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is there
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,8})", re.ASCII)
@@ -65,12 +66,15 @@ class Place:
 
 @dataclass(slots=True)
 class Faults:
-    """Every fault found so far, each a place and a sentence."""
+    """Every fault found so far, each a place and a sentence; with MOST_FAULTS the reading ends."""
 
     found: set[tuple[str, int, str]] = field(default_factory=set)
 
     def add(self, place: Place, sentence: str) -> None:
+        """Raises FormatError when there are enough."""
         self.found.add((place.file, place.line, sentence))
+        if len(self.found) >= MOST_FAULTS:
+            raise FormatError(self)
 
     @property
     def lines(self) -> list[str]:
@@ -236,7 +240,7 @@ def _record(value: Value, keys: Keys) -> Record | None:
     record = Record(value.place, {}, {})
     for key, child in _pairs(value, value.node, record):
         if key not in keys:
-            sentence = _("不认识的键 %(key)r；可以用的有：%(keys)s", key=key, keys=", ".join(keys))
+            sentence = _("不认识的键 %(key)r；可以用的有：%(keys)s", key=_shown(key), keys=", ".join(keys))
             value.faults.add(record.places[key], sentence)
             continue
         try:
@@ -255,10 +259,15 @@ def _pairs(value: Value, node: yaml.MappingNode, record: Record) -> Iterator[tup
         key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
         if key in record.places:
             first = record.places[key].line
-            value.faults.add(place, _("%(key)s 写了两次，第一次在第 %(line)s 行", key=key, line=first))
+            value.faults.add(place, _("%(key)s 写了两次，第一次在第 %(line)s 行", key=_shown(key), line=first))
             continue
         record.places[key] = place
         yield key, value.at(child)
+
+
+def _shown(key: str) -> str:
+    """As much of a key as its fault repeats: it may be of any length, and go to a terminal."""
+    return CONTROL.sub("?", key[:60])
 
 
 def _items(value: Value) -> list[Value]:

@@ -26,7 +26,7 @@ from shop.models import (
 )
 from shop.services import catalogue_format
 from shop.services.catalogue_import import Outcome, Tally, import_catalogue
-from shop.services.yaml_records import FormatError, Key
+from shop.services.yaml_records import MOST_FAULTS, FormatError, Key
 from tests.builders import a_draft, a_student
 from tests.purchases import enrolled_in_degree
 
@@ -400,6 +400,17 @@ def test_a_coupon_of_one_day_is_fine(app: Flask, tmp_path: Path) -> None:
 def test_every_fault_is_told_at_once(app: Flask, tmp_path: Path) -> None:
     text = course("brief: 简介\ncolour: red\nlevel: hard\nteachers: [没有]\n") + coupon("type: flat\nopen_date: 明天")
     assert [fault.split(":")[1] for fault in faults_of(tmp_path, text)] == ["7", "8", "9", "11", "11", "11", "14"]
+
+
+def test_after_so_many_faults_the_reading_ends(app: Flask, tmp_path: Path) -> None:
+    found = faults_of(tmp_path, "".join(f"key{number}: 1\n" for number in range(5_000)))
+    assert len(found) == MOST_FAULTS
+    assert found[0].startswith("school.yaml:1: unknown key 'key0'")
+
+
+def test_a_key_of_any_length_is_told_shortly(app: Flask, tmp_path: Path) -> None:
+    found = faults_of(tmp_path, f'"\\x1b{"k" * 900}": 1\n' * 2)
+    assert len(found) == 2 and max(map(len, found)) < 250 and not any("\x1b" in fault for fault in found)
 
 
 def test_one_fault_keeps_the_whole_file_out(app: Flask, tmp_path: Path) -> None:
