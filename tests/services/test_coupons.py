@@ -136,11 +136,11 @@ def test_a_coupon_whose_days_are_over_or_never_come_is_not_given(app: Flask) -> 
         assert (claimed(coupon), records(coupon)) == (0, [])
 
 
-def test_a_claim_takes_two_statements(app: Flask) -> None:
+def test_a_claim_takes_three_statements(app: Flask) -> None:
     account_id, coupon_id = a_student().id, a_coupon().id
     with counted() as sent:
         coupons.claim(account_id, coupon_id, clock.now())
-    assert len(sent) == 2, sent
+    assert len(sent) == 3, sent  # the lock, the count, the record
 
 
 # ---------------------------------------------------------------- codes
