@@ -8,7 +8,7 @@ know it, and is not asked for it.
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _
-from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from shop import clock
@@ -44,14 +44,19 @@ def record(out_request_no: str, *, transfer_number: str, actor: Actor, reason: s
     reason = audit_log.checked_reason(reason)
     if not PAYMENT_NUMBER.fullmatch(transfer_number):
         raise ValueError("a transfer number has 1 to 64 letters, digits, hyphens or underscores")
+    try:
+        return _write_down(out_request_no, transfer_number, actor, reason)
+    except IntegrityError as error:  # the number is unique; another refund may take it at this very moment
+        raise TransferTaken from error
+
+
+def _write_down(out_request_no: str, transfer_number: str, actor: Actor, reason: str) -> Refund:
     with unit_of_work() as session:
         order, refund = _locked(session, out_request_no, actor)
         if refund.transfer_number is not None:
             raise NotYourTurn
         if refund.is_moved_at_alipay:
             raise MovedAtAlipay
-        if session.scalar(select(Refund.id).where(Refund.transfer_number == transfer_number)) is not None:
-            raise TransferTaken
         refund.transfer_number, refund.transfer_by_id = transfer_number, actor.account_id
         refund.next_try_time = None
         session.flush()

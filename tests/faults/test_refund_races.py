@@ -155,6 +155,27 @@ def test_of_clerks_who_transfer_or_send_again_what_alipay_refused_one_does(
     assert (row.state is RefundState.DONE) == (row.transfer_number is not None)
 
 
+def transfer_as_one(refund: str, clerk_id: int) -> None:
+    refund_transfers.record(refund, transfer_number="BANK1", actor=Actor("clerk", clerk_id), reason=WHY)
+
+
+def test_one_transfer_written_down_for_several_refunds_at_once_returns_one(
+    app: Flask, alipay: Cashier, crowd: Crowd
+) -> None:
+    refunds_there = []
+    for _ in range(4):
+        student = a_student()
+        refund = approved(student, bought(alipay, student, [a_course()]))
+        alipay.fault("answer_business", method="alipay.trade.refund", sub_code="ACQ.TRADE_HAS_FINISHED")
+        refunds.send(refund)
+        refunds_there.append(refund)
+    clerk_id = a_clerk(StaffRole.FINANCE).id
+    db.session.remove()
+    made = crowd.outcomes("refund", transfer_as_one, [(refund, clerk_id) for refund in refunds_there], waiting=1)
+    assert made == {"done": 1, "TransferTaken": 3}
+    assert [the_refund(refund).state for refund in refunds_there].count(RefundState.DONE) == 1
+
+
 def hurry(refund: str, clerk_id: int) -> None:
     refund_decisions.hurry(refund, actor=Actor("clerk", clerk_id))
     send(the_refund(refund).id)
