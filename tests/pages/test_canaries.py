@@ -120,7 +120,9 @@ MAY: dict[str, set[tuple[str, str]]] = {
     ASKED_BACK: {
         ("A", "/orders/<order_number>"),
         *((role, place) for role in ("FIN", "CS") for place in ("/staff/refunds", "/staff/refunds.csv", REFUND)),
-        *(("FIN", f"{REFUND}/{step}") for step in ("approval", "refusal", "retry")),
+        *(("FIN", f"{REFUND}/{step}") for step in ("approval", "refusal", "retry", "sending", "withdrawal")),
+        *(("FIN", f"{REFUND}/transfer{step}") for step in ("", "/confirmation", "/deletion")),
+        ("CS", f"{REFUND}/withdrawal"),
     },
 }
 MUST = {
