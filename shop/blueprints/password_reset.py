@@ -78,7 +78,7 @@ def choose(token: str) -> Page:
         return _page(ResetRequestForm(formdata=None), gone=error), error.status
     login_guard.succeeded(normal_username(owner.username), address())  # wrong guesses before must not keep them out
     log.info("password reset", account=owner.account_id)
-    flash(_("密码已重设，请用新密码登录。"), "ok")
+    flash(_("密码已设好，请用新密码登录。"), "ok")
     return redirect(url_for("account.login"), 303)
 
 

@@ -177,6 +177,7 @@ def confirm() -> Page:
         form.password.errors = [error.message]
         return _confirm_page(form), error.status
     note_confirmation()
+    flash(_("已确认身份，请继续。"), "ok")
     return redirect(redirects.inside(form.next.data, "/staff/"), 303)
 
 

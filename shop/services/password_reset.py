@@ -119,7 +119,7 @@ def choose(token: str, password: str) -> Owner:
         session.execute(
             update(Account).where(Account.id == owner.account_id).values(password=stored, session_epoch=epoch)
         )
-        text = _("您的密码已通过邮件重设，所有设备上的登录都已失效。如果不是您本人操作，请马上再重设一次密码。")
+        text = _("您的密码刚刚通过一次性链接设好，以前的登录都已失效。如果不是您本人操作，请马上重设密码。")
         messages.tell(session, owner.account_id, MessageType.OTHER, text, link="/account")
     return owner
 

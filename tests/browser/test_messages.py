@@ -59,7 +59,7 @@ def test_a_forgotten_password_is_replaced_by_mail(open_browser: Open, options: d
     visitor.main.locator(".message a").first.click()
     visitor.fill_in(new=NEW, again=NEW)
     visitor.press("设置新密码")
-    visitor.sees("密码已重设")
+    visitor.sees("密码已设好")
     visitor.sign_in("luffy", NEW)
     expect(visitor.page.get_by_role("link", name="消息")).to_contain_text("1")
 

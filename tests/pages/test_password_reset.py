@@ -38,7 +38,7 @@ def test_from_the_log_in_page_to_a_new_password(app: Flask, person: Person) -> N
     answer = person.post(f"/password/reset/{tokens()[0]}", {"new": NEW, "again": NEW})
     assert answer.location == "/login"
     page = person.follow(answer)
-    assert "密码已重设" in page.text and "退出登录" not in page.text  # nobody is logged in by it
+    assert "密码已设好" in page.text and "退出登录" not in page.text  # nobody is logged in by it
     person.sign_in("luffy", NEW)
     assert elsewhere.get("/account").status_code == 303  # logged out
     db.session.rollback()

@@ -340,6 +340,7 @@ def test_customer_service_proposes_from_the_order(service: Person, alipay: Cashi
     assert "提出退费 300.00 元" in service.get(here, query_string={"detail": lines_of(number)[0].id}).text
     page = service.follow(service.post(here, {"detail": lines_of(number)[0].id, "reason": "视频打不开"}))
     assert page.request.path.startswith("/staff/refunds/")
+    assert "已提出，等待财务审核" in page.text and "超过限额" not in page.text
     owner = Person(service.client.application).sign_in(student.username).get(f"/orders/{number}")
     assert "客服为您提出了退费" in owner.text and "撤回退费申请" not in owner.text
     db.session.rollback()

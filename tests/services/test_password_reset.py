@@ -48,7 +48,7 @@ def test_the_link_sets_the_password_and_ends_all_sessions(app: Flask) -> None:
     assert accounts.authenticate(student.username, PASSWORD) is None
     assert accounts.authenticate(student.username, NEW)
     assert accounts.person(before.id, before.session_epoch) is None
-    assert "密码已通过邮件重设" in told(student.id)[0].content
+    assert "密码刚刚通过一次性链接设好" in told(student.id)[0].content
     assert "luffy@example.com" in letters()[-1].address
 
 

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from shop.enums import ValidPeriod
 from shop.errors import ShopError
 from shop.forms.staff_catalogue import FORMS, DegreePlanForm, IdField, IdsField, MoveForm, ParentForm, PartForm
+from shop.money import to_yuan
 from shop.rules.staff_rights import Task
 from shop.services.staff import catalogue_edit, catalogue_list, catalogue_part, catalogue_words
 from shop.services.staff.catalogue_edit import Stale, Taken, Unfit, Wanted
@@ -118,6 +119,8 @@ def save(kind: str, item_id: int) -> Page:
     except (Taken, Unfit, Incomplete) as error:
         return _refused(part, form, error)
     flash(_("已保存。") if is_new else _("没有改动。"), "ok" if is_new else "info")
+    if price is not None and is_new:
+        flash(_("价格已从 %(old)s 元改为 %(new)s 元。", old=to_yuan(price.old_fen), new=to_yuan(price.new_fen)), "info")
     return _back(part)
 
 

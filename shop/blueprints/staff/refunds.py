@@ -253,7 +253,7 @@ def tell_outcome(out_request_no: str) -> None:
             flash(_("已同意。支付宝还没有确认到账，系统会继续查询。"), "ok")
             return
     says = {
-        RefundState.REQUESTED: _("已记录。金额超过限额，还需要另一位财务同事同意。"),
+        RefundState.REQUESTED: _("已提出，等待财务审核。"),
         RefundState.APPROVED: _("已同意，正在发往支付宝。"),
         RefundState.IN_TRANSIT: _("已同意。支付宝还没有确认到账，系统会继续查询。"),
         RefundState.DONE: _("退款已完成：%(amount)s 元已原路退回。", amount=to_yuan(line.amount_fen)),
@@ -261,6 +261,8 @@ def tell_outcome(out_request_no: str) -> None:
         RefundState.REFUSED: _("已拒绝，学员可以继续学习。"),
     }
     says[RefundState.WITHDRAWN] = _("已撤回，什么都没有退。")
+    if whole.first_approver:
+        says[RefundState.REQUESTED] = _("已记录。金额超过限额，还需要另一位财务同事同意。")
     if not whole.is_of_lines:
         says[RefundState.REFUSED] = _("已拒绝，款项仍在待认领款项里。")
     flash(says[line.state], "warning" if line.state is RefundState.FAILED else "ok")
