@@ -7,6 +7,7 @@ import re
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from markupsafe import escape
 
 from shop import clock
 from shop.enums import StaffRole, TroubleKind
@@ -172,8 +173,27 @@ def test_whoever_comes_after_the_people_that_are_looked_at_is_not_forgotten(
     enrolled_in_degree(a_student(username="nami4"), a_degree())
     registry = somebody(app, StaffRole.REGISTRY)
     page = registry.post("/staff/search", {"q": "nami"}).text
-    assert "人员、学位学员" in page and "符合的太多" in page
+    assert "人员：订单、券、学习、学位学员" in page and "符合的太多" in page
     assert "符合的太多" not in registry.post("/staff/search", {"q": "nami4"}).text
+
+
+def test_what_was_typed_stays_with_what_can_be_found(app: Flask) -> None:
+    """In box and heading; not in the title, which a browser keeps in its history."""
+    for number in range(2):
+        a_course(name=f"航海术 {number}")
+    operations = somebody(app, StaffRole.OPERATIONS)
+    for q in ("航海", "烹饪", PHONE, '"><b>x'):
+        page, shown = operations.post("/staff/search", {"q": f" {q} "}).text, escape(q)
+        assert f'maxlength="128" value="{shown}">' in page and f"<h1>搜索“{shown}”的结果</h1>" in page, q
+        assert "号码至少输入前 6 位" in page and "<title>搜索结果 · 路飞学城</title>" in page, q
+    nothing = operations.post("/staff/search", {"q": ""}).text
+    assert "<h1>搜索结果</h1>" in nothing and "号码至少输入前 6 位" in nothing
+
+
+def test_the_two_pages_of_one_person_are_told_apart(app: Flask) -> None:
+    a_student(username="nami")
+    page = somebody(app, StaffRole.ADMIN).post("/staff/search", {"q": "nami"}).text
+    assert "<td>人员：订单、券、学习</td>" in page and "<td>账户：角色、停用</td>" in page
 
 
 def test_a_search_asks_the_same_however_much_it_finds(app: Flask) -> None:

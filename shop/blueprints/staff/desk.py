@@ -34,8 +34,13 @@ def find() -> Page:
     """A post, for phone numbers and addresses have no place in a URL (safety.md 14.2.1). One hit is opened at once."""
     form = SearchForm()
     if not form.validate():
-        return render_template("staff/desk/search.html", form=form, found=search.NOTHING, most=search.MOST), 422
+        return _results(form, search.NOTHING), 422
     found = search.find(form.q.data, roles())
     if len(found.hits) == 1 and not found.cut:
         return redirect(found.hits[0].href, 303)
-    return render_template("staff/desk/search.html", form=form, found=found, most=search.MOST)
+    return _results(form, found)
+
+
+def _results(form: SearchForm, found: search.Found) -> str:
+    searched = (form.q.data or "")[: search.LONGEST]
+    return render_template("staff/desk/search.html", form=form, searched=searched, found=found, most=search.MOST)

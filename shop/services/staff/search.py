@@ -215,14 +215,14 @@ KINDS = (
     Kind(_("贝里流水"), Task.ORDERS_READ, _ledger, "/staff/orders/%s"),
     Kind(_("贝里流水"), Task.BELI_READ, _other_ledger, "/staff/people/%s"),
     Kind(_("用掉的优惠券"), Task.ORDERS_READ, _records, "/staff/orders/%s"),
-    Kind(_("人员"), Task.PEOPLE_FIND, _people, "/staff/people/%s", True),
+    Kind(_("人员：订单、券、学习"), Task.PEOPLE_FIND, _people, "/staff/people/%s", True),
     Kind(_("优惠券活动"), Task.COUPONS_READ, _campaigns, "/staff/coupons/%s"),
     Kind(_("提现"), Task.WITHDRAWALS, _withdrawals, "/staff/withdrawals/%s"),
     Kind(_("待认领款项"), Task.MONEY_READ, _troubles, "/staff/money#trouble-%s"),
     Kind(_("学位学员"), Task.STUDIES_READ, _students, "/staff/studies?username=%s", True),
     Kind(_("导师"), Task.MENTOR_FEES_READ, _mentors, "/staff/mentors/%s", True),
     Kind(_("课程"), Task.CATALOGUE_READ, _products, "/staff/catalogue/products/%s"),
-    Kind(_("账户"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s", True),
+    Kind(_("账户：角色、停用"), Task.ACCOUNTS, _accounts, "/staff/accounts/%s", True),
 )
 
 
