@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from shop import clock
-from shop.enums import OrderStatus, RefundState, StaffRole
+from shop.enums import CourseType, OrderStatus, RefundState, StaffRole
 from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, EnrolledCourse, Order, OrderNote, Refund
 from shop.services import orders
@@ -117,6 +117,14 @@ def test_what_is_typed_and_is_nothing_or_several_is_told_at_its_field(finance: P
         error = re.search(rf'id="{name}-error">([^<]+)<', answer.text)
         assert answer.status_code == 422 and error and says in error[1], query
         assert finance.get(f"/staff/orders.csv?{query}").status_code == 422
+
+
+def test_a_module_is_told_from_a_course(finance: Person) -> None:
+    course, degree = a_course(name="航海术"), a_degree(name="大航海", modules=0)
+    module = a_course(name="航海术二", course_type=CourseType.MODULE, degree_course_id=degree.id)
+    text = finance.get("/staff/orders?product=海术").text
+    assert f"#{module.id} 航海术二 (学位课程模块)、#{course.id} 航海术 (专题课)" in text
+    assert '<option value="航海术二">学位课程模块</option>' in text
 
 
 def test_more_namesakes_than_a_message_holds_are_cut(finance: Person) -> None:

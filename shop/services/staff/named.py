@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, case, exists, or_, select, type_coerce
 
-from shop.extensions import db
-from shop.models import Account, Coupon, Product
+from shop.enums import CourseType, ProductKind
+from shop.extensions import EnumNumber, db
+from shop.models import Account, Coupon, Course, Product
 from shop.services.accounts import normal_username
+from shop.services.staff.catalogue_list import Sort
 
 MOST = 6  # so many are told apart in a message
 MOST_OFFERED = 300  # names to choose from, the latest
@@ -22,7 +24,16 @@ NUMBER = re.compile(r"#?([0-9]{1,10})", re.ASCII)
 LAST_ID = 2**31 - 1
 PRIVATE = re.compile(r"[^@\s]+@\S+|\+?[0-9][0-9 -]{10,18}", re.ASCII)  # an e-mail address or a phone number
 
-_product = Product.__table__
+_product, _course = Product.__table__, Course.__table__
+_is_module = exists().where(_course.c.id == _product.c.id, _course.c.course_type == CourseType.MODULE)
+_sort = type_coerce(
+    case(
+        (_product.c.kind == ProductKind.DEGREE, Sort.DEGREE.value),
+        (_is_module, Sort.MODULE.value),
+        else_=Sort.COURSE.value,
+    ),
+    EnumNumber(Sort),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,7 @@ class Named:
 
 def products(text: str) -> list[Named]:
     """The products that can be meant, ``MOST`` at most."""
-    return _meant(text, _product.c.id, _product.c.name, _product.c.kind)
+    return _meant(text, _product.c.id, _product.c.name, _sort)
 
 
 def campaigns(text: str) -> list[Named]:
@@ -61,7 +72,7 @@ def is_private(text: str) -> bool:
 
 def all_products() -> list[Named]:
     """To choose from, the latest first."""
-    return _named(select(_product.c.id, _product.c.name, _product.c.kind).order_by(_product.c.id.desc()))
+    return _named(select(_product.c.id, _product.c.name, _sort).order_by(_product.c.id.desc()))
 
 
 def latest_campaigns() -> list[Named]:
