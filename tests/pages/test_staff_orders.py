@@ -14,7 +14,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from shop import clock
-from shop.enums import CourseType, OrderStatus, RefundState, StaffRole
+from shop.enums import CourseType, OrderStatus, RefundCause, RefundState, StaffRole
 from shop.extensions import db, unit_of_work
 from shop.models import Account, AuditLog, EnrolledCourse, Order, OrderNote, Refund
 from shop.services import orders
@@ -22,7 +22,8 @@ from tests.audit import assert_audit_clean
 from tests.builders import a_claimed, a_clerk, a_course, a_degree, a_student
 from tests.cashier.parts import Cashier
 from tests.person import Person
-from tests.refunding import asked, bought, lines_of, placed
+from tests.purchases import saved
+from tests.refunding import asked, bought, lines_of, placed, refunded
 from tests.statements import counted
 
 HOSTILE = ("\x00", "x" * 10_000, "２", "-1", "9" * 30, "NaN", "2026-02-30", "<script>", "' OR 1=1 --")
@@ -200,6 +201,40 @@ def test_the_list_asks_the_same_for_few_and_for_many(finance: Person) -> None:
     with counted() as many:
         assert len(listed(finance.get("/staff/orders"))) == 21
     assert len(many) == len(few)
+
+
+def test_what_went_back_of_an_order_stands_beside_what_was_paid(finance: Person, alipay: Cashier) -> None:
+    student = a_student()
+    part, whole = (bought(alipay, student, [a_course(30_000), a_course(8_000)]) for _each in range(2))
+    waits = bought(alipay, student, [a_course(7_000)])
+    refunded(alipay, student, part, 1)
+    refunded(alipay, student, whole, 0)
+    refunded(alipay, student, whole, 1)
+    asked(student, waits)
+    rows = dict(re.findall(r'<tr data-order="(\w+)"(.*?)</tr>', finance.get("/staff/orders").text, re.DOTALL))
+    assert "已退 80.00" in rows[part] and "已退 380.00" in rows[whole] and "已退 " not in rows[waits]
+    answer = finance.get("/staff/orders.csv", buffered=True)
+    file = {row[0]: row for row in csv.reader(io.StringIO(answer.text.removeprefix("\ufeff")))}
+    assert [file[number][8] for number in (part, whole, waits)] == ["80.00", "380.00", "0.00"]
+    assert "已退（元）" in answer.text
+
+
+def test_money_that_came_a_second_time_is_not_what_went_back_of_an_order(finance: Person, alipay: Cashier) -> None:
+    number = bought(alipay, a_student(), [a_course(30_000)])
+    order = db.session.scalars(select(Order).where(Order.order_number == number)).one()
+    payment = order.payments[0].id
+    saved(
+        Refund(
+            order_id=order.id,
+            payment_id=payment,
+            cause=RefundCause.DOUBLE,
+            out_request_no="second",
+            amount_fen=30_000,
+            state=RefundState.DONE,
+            done_time=clock.now(),
+        )
+    )
+    assert "已退 " not in finance.get("/staff/orders").text
 
 
 def test_a_file_has_every_row_and_no_formula(finance: Person) -> None:

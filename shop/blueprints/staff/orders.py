@@ -65,7 +65,10 @@ def csv() -> Response:
     form = OrderFilter(request.args)
     if not form.validate():
         abort(422)
-    head = [_("订单号"), _("学员"), _("状态"), _("下单时间"), _("付款时间"), _("原价"), _("贝里"), _("实付")]
+    head = [
+        *(_("订单号"), _("学员"), _("状态"), _("下单时间"), _("付款时间")),
+        *(_("原价"), _("贝里"), _("实付"), _("已退（元）")),
+    ]
     return csv_files.download("orders", head, map(_cells, order_list.everything(form.wanted())))
 
 
@@ -79,6 +82,7 @@ def _cells(line: Line) -> Sequence[object]:
         to_yuan(line.list_amount_fen),
         line.beli,
         to_yuan(line.actual_amount_fen),
+        to_yuan(line.returned_fen),
     ]
 
 

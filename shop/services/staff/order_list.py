@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, or_, select, union
+from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select, union
 
 from shop import clock
 from shop.enums import Choice, OrderStatus, PaymentState, RefundState
@@ -16,6 +16,7 @@ from shop.models import Account, AuditRun, CouponRecord, Order, OrderDetail, Ord
 from shop.services import keyset
 from shop.services.audit_queries.enrolments import paid_line_is_delivered
 from shop.services.keyset import Cursor, Window
+from shop.services.staff.reports.revenue import is_of_revenue
 from shop.wording import mark as _
 
 LATELY = timedelta(days=3)  # longer than from one nightly audit to the next
@@ -69,11 +70,19 @@ class Line:
     list_amount_fen: int
     beli: int
     actual_amount_fen: int
+    returned_fen: int  # of that, what went back
 
 
+_RETURNED = (
+    select(func.coalesce(func.sum(Refund.amount_fen), 0))
+    .outerjoin(Payment, Payment.id == Refund.payment_id)
+    .where(Refund.order_id == Order.id, Refund.state == RefundState.DONE, is_of_revenue())
+    .correlate(Order)
+    .scalar_subquery()
+)
 _COLUMNS = (
     *(Order.id, Order.order_number, Account.username, Order.account_id, Order.status, Order.date, Order.pay_time),
-    *(Order.list_amount_fen, Order.beli, Order.actual_amount_fen),
+    *(Order.list_amount_fen, Order.beli, Order.actual_amount_fen, _RETURNED.label("returned_fen")),
 )
 
 
@@ -170,4 +179,5 @@ def _line(row: Row[*tuple[Any, ...]]) -> Line:
         list_amount_fen=row.list_amount_fen,
         beli=row.beli,
         actual_amount_fen=row.actual_amount_fen,
+        returned_fen=int(row.returned_fen),
     )

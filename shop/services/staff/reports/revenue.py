@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from datetime import date
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 
 from shop.enums import Choice, OrderStatus, PaymentState, RefundCause, RefundState
 from shop.extensions import db
@@ -85,12 +85,15 @@ def _paid(period: Period) -> dict[date, Sums]:
     return {day_of(number): Sums(orders, int(fen), int(beli)) for number, orders, fen, beli in rows}
 
 
+def is_of_revenue() -> ColumnElement[bool]:
+    """Whether a refund, outer joined to its payment, gives back what the order was paid with."""
+    # 贝里 alone go back without a payment
+    return and_(Refund.cause.in_(OF_REVENUE), func.coalesce(Payment.state, PaymentState.PAID) == PaymentState.PAID)
+
+
 def _add_refunds(by_day: dict[date, Sums], period: Period) -> None:
     day = day_number(Refund.done_time).label("day")
-    # 贝里 alone go back without a payment
-    was_revenue = and_(
-        Refund.cause.in_(OF_REVENUE), func.coalesce(Payment.state, PaymentState.PAID) == PaymentState.PAID
-    )
+    was_revenue = is_of_revenue()
     rows = db.session.execute(
         select(
             day,
