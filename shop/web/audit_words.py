@@ -1,10 +1,13 @@
-"""What an action of the audit log is called: "price_policy edit" is 价格方案 · 修改. Unknown words stay as they are."""
+"""How the audit log is read: "price_policy edit" 7 is 价格方案 · 修改, 价格方案 #7. Unknown words stay as they are."""
 
 from __future__ import annotations
 
 from flask import Flask
 from flask_babel import gettext as _
 
+from shop.models import AuditLog, Order
+from shop.rules.staff_rights import Task
+from shop.web.staff import may
 from shop.wording import mark
 
 AREAS = {
@@ -116,6 +119,18 @@ VERBS = {
     "withdraw": mark("撤回"),
 }
 
+PAGES = {  # by table: where a thing's page is found by its number, and who may open it
+    "account": ("/staff/accounts/%s", Task.ACCOUNTS),
+    "course": ("/staff/catalogue/products/%s", Task.CATALOGUE_READ),
+    "degree_course": ("/staff/catalogue/products/%s", Task.CATALOGUE_READ),
+    "coupon": ("/staff/coupons/%s", Task.COUPONS_READ),
+    "enrolled_degree_course": ("/staff/studies/%s", Task.STUDIES_READ),
+    "gift": ("/staff/gifts/%s", Task.GIFTS),
+    "withdrawal": ("/staff/withdrawals/%s", Task.WITHDRAWALS),
+    "complaint": ("/staff/complaints/%s", Task.COMPLAINTS_READ),
+    "appeal": ("/staff/appeals/%s", Task.STUDIES_READ),
+}
+
 
 def action_words(action: str) -> str:
     """An action in the reader's language."""
@@ -124,5 +139,21 @@ def action_words(action: str) -> str:
     return f"{thing} · {_(VERBS[verb]) if verb in VERBS else verb}" if space else thing
 
 
+def subject_words(row: AuditLog) -> str:
+    """What a row is about: its kind in the reader's language and its number, which a job does not have."""
+    action_name = "order" if row.subject_table == Order.__tablename__ else row.subject_table
+    kind = _(SUBJECTS[action_name]) if action_name in SUBJECTS else row.subject_table
+    return f"{kind} #{row.subject_id}" if row.subject_id else kind
+
+
+def subject_href(row: AuditLog) -> str:
+    """The page of what a row is about; "" where there is none, none any more, or none for whoever reads."""
+    place, task = PAGES.get(row.subject_table, ("", None))
+    is_gone = row.action.endswith(" delete")
+    return place % row.subject_id if task is not None and may(task) and not is_gone else ""
+
+
 def init_app(app: Flask) -> None:
     app.jinja_env.filters["action_words"] = action_words
+    app.jinja_env.filters["subject_words"] = subject_words
+    app.jinja_env.filters["subject_href"] = subject_href

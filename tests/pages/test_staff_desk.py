@@ -30,11 +30,11 @@ from shop.services import withdrawals
 from shop.services.staff import desk
 from shop.web.staff import MENU
 from tests.audit import assert_audit_clean
-from tests.builders import a_clerk, a_course, a_student
+from tests.builders import a_clerk, a_coupon, a_course, a_degree, a_student
 from tests.cashier.parts import Cashier
 from tests.degrees import a_mentor
 from tests.person import Person
-from tests.purchases import saved
+from tests.purchases import enrolled_in_degree, saved
 from tests.refunding import asked, bought, lines_of, refunded
 from tests.statements import counted
 
@@ -291,6 +291,46 @@ def test_a_thing_that_is_chosen_is_not_another_one_that_begins_so(app: Flask) ->
     admin = somebody(app, StaffRole.ADMIN)
     assert shown(admin.get("/staff/audit-log?action=course")) == 1
     assert shown(admin.get("/staff/audit-log?action=cours")) == 2
+
+
+def subjects(person: Person) -> dict[str, str]:
+    """Each thing that the log is about, in words, and where it leads."""
+    page = person.get("/staff/audit-log").text
+    return {
+        words: href or "" for href, words in re.findall(r'<td title="\w+ \d+">(?:<a href="([^"]+)">)?([^<]+)<', page)
+    }
+
+
+def test_what_a_row_is_about_is_told_in_words_and_led_to(app: Flask) -> None:
+    student, coupon = a_student(), a_coupon()
+    course, degree = a_course(), a_degree()
+    study = enrolled_in_degree(student, degree)
+    gone = 999_999
+    for action, table, number in (
+        ("account disable", "account", student.id),
+        ("course publish", "course", course.id),
+        ("degree_course publish", "degree_course", degree.id),
+        ("coupon publish", "coupon", coupon.id),
+        ("coupon delete", "coupon", gone),
+        ("enrolled_degree_course assign", "enrolled_degree_course", study.id),
+        ("price_policy edit", "price_policy", 7),
+        ("order note", "orders", 8),
+        ("job_run by hand", "job_run", 0),
+        ("thing edit", "thing", 9),
+    ):
+        saved(AuditLog(actor="anna", action=action, subject_table=table, subject_id=number, date=clock.now()))
+    pages = {
+        f"课程 #{course.id}": f"/staff/catalogue/products/{course.id}",
+        f"学位课 #{degree.id}": f"/staff/catalogue/products/{degree.id}",
+        f"优惠券活动 #{coupon.id}": f"/staff/coupons/{coupon.id}",
+        f"学位报名 #{study.id}": f"/staff/studies/{study.id}",
+    }
+    account = {f"账户 #{student.id}": f"/staff/accounts/{student.id}"}
+    bare = {f"优惠券活动 #{gone}": "", "价格方案 #7": "", "订单 #8": "", "任务": "", "thing #9": ""}
+    everybody = somebody(app, *StaffRole)
+    assert subjects(everybody) == {**pages, **account, **bare}
+    assert all(everybody.get(href).status_code == 200 for href in (pages | account).values())
+    assert subjects(somebody(app, StaffRole.ADMIN)) == {**dict.fromkeys(pages, ""), **account, **bare}
 
 
 def test_finance_reads_of_money_alone(app: Flask) -> None:
