@@ -14,6 +14,7 @@ from shop.services import accounts, cart, mail
 from shop.web import locale, login_guard, redirects, throttle
 from shop.web.people import address, address_tag, log_in, log_out
 from shop.web.sessions import require_store, this_session, visitor_owner
+from shop.web.staff import roles
 
 bp = Blueprint("account", __name__)
 log = structlog.get_logger("shop.accounts")
@@ -121,7 +122,9 @@ def overview() -> Page:
 
 
 def _overview(form: PasswordForm) -> str:
-    return render_template("account/overview.html", account=accounts.view(current_user.id), form=form)
+    return render_template(
+        "account/overview.html", account=accounts.view(current_user.id), staff_roles=sorted(roles()), form=form
+    )
 
 
 @bp.post("/account/password")

@@ -364,6 +364,12 @@ def test_becoming_staff_ends_the_longer_sessions_of_before(app: Flask) -> None:
     assert is_inside(Person(app).sign_in(student.username))
 
 
+def test_the_own_page_tells_what_one_works_at(app: Flask) -> None:
+    clerk = Person(app).sign_in(a_clerk(StaffRole.SERVICE, StaffRole.REGISTRY).username)
+    assert "员工 · 教务、客服" in clerk.get("/account").text
+    assert "<dd>学员</dd>" in Person(app).sign_in(a_student().username).get("/account").text
+
+
 def test_nobody_decides_about_their_own_account(app: Flask) -> None:
     clerk = a_clerk(StaffRole.ADMIN)
     a_clerk(StaffRole.ADMIN)
