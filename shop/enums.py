@@ -105,7 +105,7 @@ class Role(Choice):
     STUDENT = 0, _("学员")
     MENTOR = 1, _("导师")
     LECTURER = 2, _("讲师")
-    ADMIN = 3, _("管理员")
+    ADMIN = 3, _("员工")
 
 
 class StaffRole(Choice):

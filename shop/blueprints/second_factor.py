@@ -81,7 +81,7 @@ def ask() -> Page:
     except WrongCode as error:
         form.code.errors = [error.message]
         return _code_page(form, half), error.status
-    _log_in(half)
+    _log_in(half, _("欢迎回来，%(name)s。", name=half.person.username))
     return redirect(_destination(half), 303)
 
 
@@ -108,11 +108,11 @@ def _demo_code(account_id: int) -> str:
     return second_factor.code_now(secret, clock.now()) if secret else ""
 
 
-def _log_in(half: Half) -> None:
+def _log_in(half: Half, greeting: str) -> None:
     log_in(half.person)
     note_confirmation()
     log.info("logged in", account=half.person.id)
-    flash(_("欢迎回来，%(name)s。", name=half.person.username), "ok")
+    flash(greeting, "ok")
 
 
 @bp.route("/login/second-factor/new", methods=["GET", "POST"])
@@ -132,7 +132,7 @@ def enrol() -> Page:
         form.code.errors = [error.message]
         return _enrol_page(form, half), error.status
     throttle.forget("second_factor", half.person.id)
-    _log_in(half)
+    _log_in(half, _("欢迎，%(name)s。", name=half.person.username))
     return render_template("account/recovery_codes.html", codes=codes, target=_destination(half))
 
 

@@ -16,6 +16,15 @@ from shop.services.accounts import USERNAME, normal_username
 from shop.services.staff.accounts import Kind
 from shop.wording import mark
 
+# Beside the box of each role, in short what docs/staff.md says about it.
+DOES = {
+    StaffRole.OPERATIONS: _("运营：管理课程目录、优惠活动和优惠码，审核发放的优惠券"),
+    StaffRole.REGISTRY: _("教务：处理报名、导师、模块、休学、成绩、投诉和申诉，制定规则"),
+    StaffRole.FINANCE: _("财务：审核退款和提现，对账，人工发放贝里，支付导师费用"),
+    StaffRole.SERVICE: _("客服：查看订单，提出退款和发放优惠券，处理投诉"),
+    StaffRole.ADMIN: _("系统管理：管理账户、角色、数据导出和后台任务；不能动用款项"),
+}
+
 
 class RolesField(SelectMultipleField):
     """Any of the roles of staff, as check boxes; ``data`` is a list of them."""
@@ -29,9 +38,7 @@ class RolesField(SelectMultipleField):
         def coerce(value: Any) -> Any:
             return members[value] if isinstance(value, str) and value in members else value
 
-        super().__init__(
-            label, validators, coerce=coerce, choices=lambda: [(role, role.label) for role in StaffRole], **kwargs
-        )
+        super().__init__(label, validators, coerce=coerce, choices=lambda: list(DOES.items()), **kwargs)
 
 
 class NewKind(Choice):

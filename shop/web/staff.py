@@ -49,7 +49,7 @@ MENU = (
     Place(lazy_gettext("提现管理"), "/staff/withdrawals", Task.WITHDRAWALS),
     Place(lazy_gettext("课程管理"), "/staff/catalogue", Task.CATALOGUE_READ),
     Place(lazy_gettext("优惠券"), "/staff/coupons", Task.COUPONS_READ),
-    Place(lazy_gettext("发放审核"), "/staff/gifts", Task.GIFTS),
+    Place(lazy_gettext("人工发放"), "/staff/gifts", Task.GIFTS),
     Place(lazy_gettext("学位学员"), "/staff/studies", Task.STUDIES_READ),
     Place(lazy_gettext("导师管理"), "/staff/mentors", Task.MENTOR_FEES_READ),
     Place(lazy_gettext("投诉处理"), "/staff/complaints", Task.COMPLAINTS_READ),

@@ -48,7 +48,7 @@ def test_what_waits_is_found_from_the_desk_and_mended(
     visitor.main.get_by_role("link", name="分配导师").click()
     visitor.main.locator(f'[data-mentor="{mentor.id}"] input').check()
     visitor.press("分配导师")
-    visitor.sees("导师已分配")
+    visitor.sees("已分配导师")
     assert fresh(waiting).mentor_id == mentor.id
 
     visitor.open("/staff/")

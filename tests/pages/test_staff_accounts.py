@@ -155,6 +155,7 @@ def test_the_first_log_in_sets_the_factor_up_and_tells_ten_recovery_codes(app: F
     told = person.post("/login/second-factor/new", {"code": second_factor.code_now(secret[1], clock.now())})
     codes = re.findall(r"<code[^>]*>([A-Z2-9-]{19})</code>", told.text)
     assert (told.status_code, len(set(codes))) == (200, 10)
+    assert f"欢迎，{clerk.username}。" in told.text and "欢迎回来" not in told.text
     assert is_inside(person)
     db.session.rollback()
     stored = set(db.session.scalars(select(RecoveryCode.digest)))
@@ -398,6 +399,7 @@ def test_a_new_colleague_chooses_the_password_and_the_factor(app: Flask) -> None
     boss = Person(app).sign_in(a_clerk(StaffRole.ADMIN).username)
     fields = {"username": "robin", "kind": "0", "roles": ["1", "3"], "reason": "begins today"}
     assert 'href="/staff/accounts/new"' in boss.get("/staff/accounts").text.split("<table")[0]
+    assert "财务：审核退款和提现" in boss.get("/staff/accounts/new").text
     page = boss.post("/staff/accounts", fields)
     assert "账户「robin」已创建。" in page.text
     assert 'href="/staff/accounts?kind=1&amp;username=robin"' in page.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -133,11 +134,14 @@ def test_who_has_proposed_takes_it_back_and_nobody_else(app: Flask) -> None:
     bert, _actor = clerk(app, StaffRole.FINANCE)
     number = gifts.propose_beli(student.username, 5, actor=actor, reason="补偿")
     here = f"/staff/gifts/{number}"
+    assert "1 到 10000；每人每天最多提出 20 次。" in anna.get("/staff/gifts").text
     assert f"{here}/withdrawal" in anna.get(here).text and f"{here}/withdrawal" not in bert.get(here).text
     assert bert.post(f"{here}/withdrawal", {"reason": "不是我的"}).status_code == 409
     assert anna.post(f"{here}/withdrawal", {"reason": ""}).status_code == 422
     done = anna.follow(anna.post(f"{here}/withdrawal", {"reason": "填错了人"}))
     assert "已撤回，什么都没有发放" in done.text and "填错了人" in done.text
+    name = db.session.get_one(Account, actor.account_id).username
+    assert re.search(rf"<dt>已撤回</dt><dd>[^<]* {name}<br>填错了人", done.text)
     late = bert.post(f"{here}/giving", {"reason": "属实"})
     assert (late.status_code, "刚刚已被处理" in late.text) == (409, True)
     with pytest.raises(NotYourTurn):

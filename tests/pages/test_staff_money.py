@@ -68,6 +68,7 @@ def test_a_request_is_found_read_and_approved(app: Flask, alipay: Cashier) -> No
     listed = clerk.get("/staff/refunds")
     assert refund in listed.text and "300.00" in listed.text and "200.00" not in listed.text
     page = clerk.get(f"/staff/refunds/{refund}")
+    assert "0 贝里退回账户" not in page.text and "300.00 元立即由支付宝原路退回，所退课程关闭" in page.text
     assert "同意退款 300.00 元" in page.text and first.name in page.text and second.name not in page.text
     done = clerk.follow(clerk.post(f"/staff/refunds/{refund}/approval", {"reason": "属实"}))
     assert "退款已完成：300.00 元已原路退回" in done.text

@@ -282,7 +282,7 @@ def test_a_form_that_waits_is_found_and_assigned(clerk: Person) -> None:
     there = f"/staff/studies/{enrolment.id}/mentor"
     assert clerk.post(there, {"before": "0"}).status_code == 422
     done = clerk.follow(clerk.post(there, {"mentor": free.id, "before": "0"}))
-    assert "导师已分配" in done.text
+    assert f"已分配导师 {free.username}" in done.text
     assert (fresh(enrolment).mentor_id, fresh(enrolment).mentor_fee_balance) == (free.id, 1500)
     assert "forms" not in queues(clerk)
     assert last_row("enrolled_degree_course assign").after == {"mentor": free.id, "fee": 1500}

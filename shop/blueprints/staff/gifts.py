@@ -56,6 +56,8 @@ def _index(*, beli: BeliForm | None = None, coupon: CouponForm | None = None) ->
         window=gifts.listed(queue, kinds, asked_cursor()),
         beli_form=beli or BeliForm(None, username=_asked_receiver()),
         coupon_form=coupon_form,
+        most_beli=gifts.MOST_BELI,
+        most_a_day=gifts.MOST_A_DAY,
         now=clock.now(),
     )
 

@@ -256,7 +256,7 @@ def assign(enrolment_id: int) -> Page:
     if not form.validate() or form.mentor.data is None:
         return _mentor_page(enrolment_id, form), 422
     try:
-        assignment.assign(
+        enrolment = assignment.assign(
             enrolment_id,
             form.mentor.data,
             actor=staff_actor(),
@@ -266,5 +266,6 @@ def assign(enrolment_id: int) -> Page:
     except NotYourTurn as error:
         note_refusal(error)
         return _mentor_page(enrolment_id, form, _why_not(error)), error.status
-    flash(_("导师已分配，学员和导师已收到通知。"), "ok")
+    name = enrolment.mentor.username if enrolment.mentor else ""
+    flash(_("已分配导师 %(mentor)s，学员和导师已收到通知。", mentor=name), "ok")
     return redirect(url_for("staff_studies.page", enrolment_id=enrolment_id), 303)
