@@ -59,6 +59,7 @@ class Ticket:
     product_id: int | None  # None: the whole shop
     product_name: str | None
     product_kind: ProductKind | None
+    brief: str = ""  # what staff tell about it
 
     @property
     def terms(self) -> pricing.CouponTerms:
@@ -447,6 +448,7 @@ def _ticket(coupon: Coupon, product_name: str | None, product_kind: ProductKind 
         product_id=coupon.product_id,
         product_name=product_name,
         product_kind=product_kind,
+        brief=coupon.brief or "",
     )
 
 

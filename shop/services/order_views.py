@@ -141,6 +141,11 @@ class OrderView:
         return sum(refund.amount_fen for refund in self.line_refunds if refund.state is RefundState.DONE)
 
     @property
+    def net_fen(self) -> int:
+        """What was paid in cash less what has come back of it."""
+        return self.order.actual_amount_fen - self.returned_fen
+
+    @property
     def returned_beli(self) -> int:
         return sum(refund.beli for refund in self.line_refunds if refund.state is RefundState.DONE)
 

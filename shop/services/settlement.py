@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 
 from shop import clock
-from shop.enums import ProductKind, ValidPeriod, VisitStep
+from shop.enums import ProductKind, ValidPeriod, VisitStep, WhyNot
 from shop.errors import NothingToSettle, SettlementGone, ShopError
 from shop.extensions import db, redis, settings
 from shop.gateways import cart_store, settlement_store
@@ -54,9 +54,18 @@ class SettlementLine:
 class Unused:
     """A coupon of the wallet that is not used, with its reason in numbers."""
 
+    record_id: int
     name: str
     terms: pricing.CouponTerms
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Cheaper:
+    """The cheapest choice, where the student's own one costs more than it."""
+
+    less_fen: int  # what it costs less, before 贝里
+    below_minimum: tuple[Unused, ...]  # coupons of it whose minimum the student's choice does not reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +75,7 @@ class SettlementView:
     lines: tuple[SettlementLine, ...]
     site_options: tuple[CouponOption, ...]
     unused: tuple[Unused, ...]
+    cheaper: Cheaper | None
     quote: pricing.Quote
     balance: int  # 贝里 in the account
     is_choice_stale: bool  # a coupon of the stored choice no longer holds and is left out here
@@ -161,12 +171,14 @@ def view(account_id: int) -> SettlementView:
     usable = {c.coupon.record_id: c.coupon for c in wallet if c.is_usable(now)}
     choice, is_stale = _still_legal(settlement, [line.line for line in lines], usable)
     quote = _quote(lines, usable, choice, settlement.beli, balance)
+    unused = _unused(lines, wallet, choice, now)
     return SettlementView(
         token=settlement.token,
         expires_at=settlement.expires_at,
         lines=_lines(lines, quote, usable, choice, problems),
         site_options=_options(usable, None, choice) if quote.subtotal_fen else (),
-        unused=_unused(lines, wallet, choice, now),
+        unused=unused,
+        cheaper=_cheaper([line.line for line in lines], usable, quote, unused),
         quote=quote,
         balance=balance,
         is_choice_stale=is_stale,
@@ -259,5 +271,21 @@ def _unused(
         [line.line for line in lines], coupons.values(), choice, now=now, local_date=clock.local_date, held=held
     )
     return tuple(
-        Unused(coupons[record_id].name, coupons[record_id].terms, reason) for record_id, reason in reasons.items()
+        Unused(record_id, coupons[record_id].name, coupons[record_id].terms, reason)
+        for record_id, reason in reasons.items()
     )
+
+
+def _cheaper(
+    lines: Sequence[pricing.Line],
+    usable: Mapping[int, pricing.Coupon],
+    quote: pricing.Quote,
+    unused: Sequence[Unused],
+) -> Cheaper | None:
+    """What the cheapest choice would spare, and which of its coupons the present one is too small for."""
+    best = pricing.choose(lines, usable.values())
+    lowest_fen = pricing.price(lines, usable, best, beli=0, beli_per_yuan=1).after_coupons_fen
+    if lowest_fen >= quote.after_coupons_fen:
+        return None
+    small = (c for c in unused if c.record_id in best.record_ids and c.reason.kind is WhyNot.BELOW_MINIMUM)
+    return Cheaper(quote.after_coupons_fen - lowest_fen, tuple(small))

@@ -42,6 +42,22 @@ def test_the_total_follows_a_changed_coupon_on_the_same_page(visitor: Visitor) -
     expect(visitor.receipt_due).to_have_text("359.00 元")
 
 
+def test_a_coupon_lost_to_another_choice_is_told_beside_the_total(visitor: Visitor) -> None:
+    """530.00: the site coupon alone leaves 330.00; with the course coupon too its minimum is out of reach."""
+    change_price(FLASK, 59_900, 53_000)
+    visitor.sign_in("luffy", PASSWORD)
+    visitor.buy_now(page_of(FLASK), "530.00")
+    expect(visitor.receipt_due).to_have_text("330.00 元")
+    visitor.page.locator(".line__choice select").select_option(index=1)
+    expect(visitor.receipt_due).to_have_text("490.00 元")
+    told = visitor.main.locator("#checkout #cheaper")
+    expect(told).to_contain_text("还差 10.00 元")
+    expect(told).to_contain_text("便宜 160.00 元")
+    visitor.press("换成最省的组合")
+    expect(visitor.receipt_due).to_have_text("330.00 元")
+    expect(told).to_have_count(0)
+
+
 def test_beli_beyond_what_is_there_are_cut_to_it_on_the_same_page(visitor: Visitor) -> None:
     luffy_settles(visitor)  # he has 350
     page = visitor.page

@@ -50,6 +50,18 @@ def test_the_centre_shows_worth_terms_window_and_what_is_left(person: Person) ->
     assert f"{tomorrow.month}月{tomorrow.day}日 开始领取" in page
 
 
+@pytest.mark.parametrize("path", ["/coupons", "/account/coupons"])
+def test_what_staff_tell_about_a_coupon_is_read_by_students(member: Person, path: str) -> None:
+    with_words = a_coupon(brief="只给<b>老学员</b>", name="短的")
+    long = a_coupon(brief="字" * 300, name="长的")
+    for coupon in (with_words, long, a_coupon(name="不说的")):
+        member.post(f"/coupons/{coupon.id}/claims")
+    page = member.get(path).text
+    assert '<p class="coupon__brief">只给&lt;b&gt;老学员&lt;/b&gt;</p>' in page
+    assert f"<summary>{'字' * 39}…</summary><p>{'字' * 300}</p>" in page
+    assert page.count('class="coupon__brief"') == 2
+
+
 def test_an_empty_centre_says_what_to_do_next(person: Person) -> None:
     assert "现在没有可领的优惠券" in person.get("/coupons").text
 

@@ -350,3 +350,15 @@ def test_whoever_pays_or_cancels_a_paid_order_is_told_that_it_is_paid(person: Pe
         page = person.follow(person.post(f"/orders/{number}/{path}"))
         assert says in page.text and 'data-status="0"' in page.text
     assert_audit_clean()
+
+
+def test_what_came_back_of_a_paid_order_stands_beside_what_was_paid(person: Person, alipay: Cashier) -> None:
+    student = a_student()
+    number = bought(alipay, student, [a_course(30_000), a_course(20_000)])
+    person.sign_in(student.username)
+    assert 'id="net"' not in person.get(f"/orders/{number}").text
+    refunded(alipay, student, number, 1)
+    page = person.get(f"/orders/{number}").text
+    told = page.split('id="net">')[1].split("</p>")[0]
+    assert told == "已退回 200.00 元，退款后实付 300.00 元。"
+    assert "已退款 减 200.00 元 退款后实付 300.00 元" in words(page).replace("− ", "").replace("−", "")

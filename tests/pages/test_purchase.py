@@ -69,3 +69,35 @@ def test_worked_case_a_comes_to_431_yuan_and_alipay_is_asked_for_it(person: Pers
     assert order.payment_number == paid["trade"]["trade_no"]
     assert db.session.query(EnrolledCourse).count() == 2
     assert person.get("/cart").text.count("data-product=") == 0
+
+
+def test_a_choice_that_costs_more_says_which_coupon_it_lost_and_how_to_get_it_back(person: Person) -> None:
+    student, first, second = a_student(), a_course(29_900), a_course(21_900)
+    bound = a_claimed(student, first, flat=4_000)
+    a_claimed(student, flat=20_000, above=50_000, name="扬帆季满减")
+    person.sign_in(student.username)
+    page = settle(person, first, second)
+    assert 'id="cheaper"' not in page.text
+
+    own = {f"coupon-{first.id}": str(bound.id), "site_coupon": "0", "balance": "0"}
+    page = person.follow(person.post("/settlement/choices", own))
+    assert person.form(page, "checkout")["money"] == "478.00"
+    notice = page.text.split('id="cheaper"')[1].split("</div>")[0]
+    assert "「扬帆季满减」用不上了：还差 22.00 元。" in notice
+    assert "最省的组合比现在便宜 160.00 元。" in notice
+    assert 'name="use" value="cheapest"' in notice
+
+    page = person.follow(person.post("/settlement/choices", {**own, "use": "cheapest"}))
+    assert person.form(page, "checkout")["money"] == "318.00"
+    assert 'id="cheaper"' not in page.text
+
+
+def test_a_coupon_kept_for_later_is_no_coupon_lost(person: Person) -> None:
+    student, course = a_student(), a_course(29_900)
+    a_claimed(student, flat=4_000)
+    person.sign_in(student.username)
+    settle(person, course)
+    page = person.follow(person.post("/settlement/choices", {"site_coupon": "0", "balance": "0"}))
+    notice = page.text.split('id="cheaper"')[1].split("</div>")[0]
+    assert "最省的组合比现在便宜 40.00 元。" in notice
+    assert "用不上了" not in notice

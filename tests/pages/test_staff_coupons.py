@@ -138,6 +138,24 @@ def test_a_draft_is_written_looked_at_changed_and_published(operations: Person, 
     assert (published.after["pay_percent"], published.reason) == (79, "双十二")
 
 
+@pytest.mark.parametrize(
+    ("opens", "closes", "words"),
+    [
+        (-1, 10, "学员立即可以在领券中心领取"),
+        (0, 10, "学员立即可以在领券中心领取"),
+        (-1, 0, "学员立即可以在领券中心领取"),
+        (1, 10, "起就能在领券中心领取"),
+        (-2, -1, "没有人能在领券中心领取"),
+    ],
+    ids=["open since yesterday", "open today", "last day", "later", "over"],
+)
+def test_the_button_says_from_when_it_can_be_claimed(operations: Person, opens: int, closes: int, words: str) -> None:
+    draft = a_draft(open_date=TODAY() + opens * DAY, close_date=TODAY() + closes * DAY)
+    page = operations.get(f"/staff/coupons/{draft.id}/publication").text
+    assert words in page
+    assert page.count("在领券中心领取。") == 1
+
+
 REFUSED: dict[str, tuple[dict[str, str], str, str]] = {
     "立减 without an amount": ({"amount": ""}, "amount", "这种券要填写这一项"),
     "立减 0": ({"amount": "0"}, "amount", "必须大于 0"),

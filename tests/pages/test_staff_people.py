@@ -9,15 +9,15 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from shop import clock
-from shop.enums import StaffRole
+from shop.enums import CouponStatus, StaffRole
 from shop.errors import StaffOnly
 from shop.extensions import db
-from shop.models import Account, AuditLog, Mail, Notification
+from shop.models import Account, AuditLog, CouponRecord, Mail, Notification
 from shop.services import coupons
 from shop.services.audit_log import Actor
 from shop.services.staff import gifts, order_mail, people
 from tests.audit import assert_audit_clean
-from tests.builders import a_clerk, a_coupon, a_course, a_degree, a_student
+from tests.builders import a_claimed, a_clerk, a_coupon, a_course, a_degree, a_student, today_in_shanghai
 from tests.cashier.parts import Cashier
 from tests.person import Person
 from tests.purchases import enrolled, enrolled_in_degree
@@ -104,6 +104,20 @@ def test_customer_service_reads_orders_without_names(app: Flask, alipay: Cashier
     assert number not in service.get(f"/staff/orders?person={nami.id + 1}").text
     for bad in ("x", "-1", "１", "9" * 400):
         assert service.get("/staff/orders", query_string={"person": bad}).status_code == 422
+
+
+def test_a_coupon_whose_last_day_is_past_is_over_before_the_night_marks_it(
+    app: Flask, alipay: Cashier, nami: Account
+) -> None:
+    record = a_claimed(nami, name="过期券", valid_end_date=today_in_shanghai())
+    here = f"/staff/people/{nami.id}"
+    alipay.move_clock(60)
+    assert "<td>未使用</td>" in somebody(app, StaffRole.SERVICE).get(here).text
+    alipay.move_clock(2 * 86_400)
+    page = somebody(app, StaffRole.SERVICE).get(here).text
+    assert "<td>已过期</td>" in page and "<td>未使用</td>" not in page
+    db.session.rollback()
+    assert db.session.get_one(CouponRecord, record.id).status is CouponStatus.UNUSED
 
 
 def test_the_page_asks_the_same_for_one_and_for_many(app: Flask, nami: Account) -> None:

@@ -194,6 +194,7 @@ def _publication(coupon_id: int, asked: RehearsalForm, form: PublishForm, refuse
         "staff/coupons/publication.html",
         coupon_id=coupon_id,
         terms=terms,
+        today=clock.local_date(clock.now()),
         product_name=product_name,
         example=campaign_list.example(terms),
         rehearsal=rehearsal.rehearse(coupon_id, terms, orders),

@@ -92,18 +92,23 @@ def _in_state(state: RecordState, now: datetime) -> ColumnElement[bool]:
     return conditions[state]
 
 
+def state_of(
+    status: CouponStatus, valid_until: datetime, order_status: OrderStatus | None, now: datetime
+) -> RecordState:
+    """What a coupon is at this instant: over from its last one on, whether or not the night has marked it yet."""
+    if status is CouponStatus.USED:
+        return RecordState.HELD if order_status is OrderStatus.PENDING else RecordState.USED
+    is_over = status is CouponStatus.EXPIRED or valid_until < now
+    return RecordState.EXPIRED if is_over else RecordState.UNUSED
+
+
 def _record(row: Any, now: datetime) -> Record:
     record, username, order_number, order_status = row
-    if record.status is CouponStatus.USED:
-        state = RecordState.HELD if order_status is OrderStatus.PENDING else RecordState.USED
-    else:
-        is_over = record.status is CouponStatus.EXPIRED or record.valid_until < now
-        state = RecordState.EXPIRED if is_over else RecordState.UNUSED
     return Record(
         id=record.id,
         number=record.number,
         username=username,
-        state=state,
+        state=state_of(record.status, record.valid_until, order_status, now),
         get_time=record.get_time,
         valid_from=record.valid_from,
         valid_until=record.valid_until,

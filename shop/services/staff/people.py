@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from shop.enums import CouponStatus, MessageType, OrderStatus, RefundState, Role, StaffRole, StudyStatus
+from shop import clock
+from shop.enums import MessageType, OrderStatus, RefundState, Role, StaffRole, StudyStatus
 from shop.errors import NotFound, StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import (
@@ -32,6 +33,7 @@ from shop.rules.masking import masked_name, masked_phone
 from shop.rules.staff_rights import Task
 from shop.services import audit_log, clerks, wallet
 from shop.services.audit_log import Actor
+from shop.services.staff.coupon_records import RecordState, state_of
 from shop.services.wallet import Statement
 from shop.services.withdrawals import masked
 
@@ -82,7 +84,7 @@ class CouponLine:
     """One coupon in the person's hands."""
 
     name: str
-    status: CouponStatus
+    state: RecordState
     valid_until: datetime
     order_number: str | None
 
@@ -192,14 +194,18 @@ def _refunds(me: int) -> list[RefundLine]:
 def _coupons(me: int) -> list[CouponLine]:
     row = CouponRecord
     rows = db.session.execute(
-        select(Coupon.name, row.status, row.valid_until, Order.order_number)
+        select(Coupon.name, row.status, row.valid_until, Order.order_number, Order.status)
         .join(Coupon, Coupon.id == row.coupon_id)
         .outerjoin(Order, Order.id == row.order_id)
         .where(row.account_id == me)
         .order_by(row.id.desc())
         .limit(MOST)
     )
-    return [CouponLine(*found) for found in rows]
+    now = clock.now()
+    return [
+        CouponLine(name, state_of(status, valid_until, order_status, now), valid_until, number)
+        for name, status, valid_until, number, order_status in rows
+    ]
 
 
 def _enrolments(me: int) -> list[Enrolment]:
