@@ -827,6 +827,9 @@ class Trouble(Model):
     payment: Mapped[Payment | None] = relationship()
 
 
+MOVED_AT_ALIPAY = "moved "  # how the error of a refund begins whose number Alipay has used for another amount
+
+
 class Refund(Model):
     """Money and 贝里 on their way back; its number is committed before Alipay is called and kept for ever."""
 
@@ -884,7 +887,7 @@ class Refund(Model):
     @property
     def is_moved_at_alipay(self) -> bool:
         """Whether it failed because Alipay has moved another amount under its number."""
-        return self.error.startswith("moved ")
+        return self.error.startswith(MOVED_AT_ALIPAY)
 
     order: Mapped[Order] = relationship()
     payment: Mapped[Payment | None] = relationship()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import socket
@@ -16,9 +17,10 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy.engine import make_url
+from whitenoise import compress
 
 from shop import clock, create_app, embedded_redis, keys
-from shop.config import Settings
+from shop.config import PROJECT, Settings
 from shop.extensions import db
 from shop.services import passwords
 from tests.cashier.parts import Cashier, Served
@@ -117,7 +119,22 @@ def settings(environ: dict[str, str]) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def shop(settings: Settings, environ: dict[str, str]) -> Iterator[Flask]:
+def compressed(tmp_path_factory: pytest.TempPathFactory, worker: str) -> None:
+    """What is sent of the static files, made anew as at each start: a browser takes that and not the files.
+
+    The workers share the folder: the first one makes them, and the others wait, for a shop remembers their sizes.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker == "main" else base.parent
+    with open(shared / "static.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "static.done").exists():
+            compress.main(["--quiet", str(PROJECT / "shop" / "static")])
+            (shared / "static.done").touch()
+
+
+@pytest.fixture(scope="session")
+def shop(settings: Settings, environ: dict[str, str], compressed: None) -> Iterator[Flask]:
     """The app, migrated; kept for the whole run of a worker."""
     os.environ[clock.OFFSET_FILE] = environ[clock.OFFSET_FILE]
     app = create_app(settings)

@@ -20,7 +20,7 @@ from shop import clock
 from shop.enums import RefundCause, RefundState
 from shop.extensions import db, settings, unit_of_work
 from shop.gateways.alipay import Alipay, RefundAnswer, Unknown
-from shop.models import Order, Payment, Refund, Trouble
+from shop.models import MOVED_AT_ALIPAY, Order, Payment, Refund, Trouble
 from shop.rules.refund_states import SENT
 from shop.services import batches, refund_booking, refund_messages
 from shop.services.locks import lock_order
@@ -202,7 +202,7 @@ def _book_moved(session: Session, order: Order, refund: Refund, moved_fen: int, 
         refund.amount_fen = moved_fen
     elif not is_ours:
         # refused or transferred here and carried out there, or another amount under our number: people must look
-        refund.next_try_time, refund.error = None, f"moved {moved_fen} fen"
+        refund.next_try_time, refund.error = None, f"{MOVED_AT_ALIPAY}{moved_fen} fen"
         refund.state = RefundState.FAILED if refund.state in SENT else refund.state
         return Outcome.FAILED
     refund_booking.book_done(session, order, refund, now)

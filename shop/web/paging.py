@@ -1,11 +1,23 @@
-"""Which page of a list an address asks for."""
+"""Which page of a list an address asks for, and of which list."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 from flask import abort, request
 
 from shop.forms import Form
 from shop.services.keyset import Cursor
+
+Filters = TypeVar("Filters", bound=Form)
+
+
+def asked(filters: type[Filters]) -> Filters:
+    """The filters in the address; 422 for what cannot be one, where no page has a place to say so."""
+    form = filters(request.args)
+    if not form.validate():
+        abort(422)
+    return form
 
 
 def asked_page() -> int:

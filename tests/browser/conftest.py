@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -16,7 +15,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
-from whitenoise import compress
 
 from shop import clock, create_app
 from shop.config import PROJECT, Settings
@@ -66,21 +64,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def compressed(tmp_path_factory: pytest.TempPathFactory, worker: str) -> None:
-    """What is sent of the static files, made anew as at each start: a browser takes that and not the files.
-
-    The workers share the folder: the first one makes them, the others wait for it.
-    """
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker == "main" else base.parent
-    with open(shared / "static.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "static.done").exists():
-            compress.main(["--quiet", str(PROJECT / "shop" / "static")])
-            (shared / "static.done").touch()
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,14 @@ def _audited(app: Flask) -> Iterator[None]:
     assert_audit_clean()
 
 
+def hired(app: Flask, student: Account) -> Person:
+    """The student, who works at finance from now on."""
+    with unit_of_work() as session:
+        session.get_one(Account, student.id).is_staff = True
+        session.add(StaffMember(account_id=student.id, role=StaffRole.FINANCE))
+    return Person(app).sign_in(student.username)
+
+
 def finance(app: Flask) -> Person:
     return Person(app).sign_in(a_clerk(StaffRole.FINANCE).username)
 
@@ -389,10 +397,7 @@ def test_money_that_alipay_does_not_send_back_is_said_not_to_be(app: Flask, alip
 def test_nobody_decides_about_odd_money_of_their_own(app: Flask, alipay: Cashier) -> None:
     student = a_student()
     trouble = one_fen(alipay, student)
-    with unit_of_work() as session:
-        session.get_one(Account, student.id).is_staff = True
-        session.add(StaffMember(account_id=student.id, role=StaffRole.FINANCE))
-    own = Person(app).sign_in(student.username)
+    own = hired(app, student)
     for step in ("refund", "closing"):
         answer = own.post(f"/staff/money/{trouble.id}/{step}", {"reason": "给自己"})
         assert (answer.status_code, "请让另一位同事处理" in answer.text) == (403, True), step
@@ -459,10 +464,7 @@ def test_what_alipay_could_not_tell_is_asked_about_before_its_time(app: Flask, a
 def test_nobody_sends_late_money_of_their_own(app: Flask, alipay: Cashier) -> None:
     student = a_student()
     refund = late_money(alipay, student)
-    with unit_of_work() as session:
-        session.get_one(Account, student.id).is_staff = True
-        session.add(StaffMember(account_id=student.id, role=StaffRole.FINANCE))
-    own = Person(app).sign_in(student.username)
+    own = hired(app, student)
     assert own.post(f"/staff/refunds/{refund}/sending").status_code == 403
     assert "/sending" not in own.get(f"/staff/refunds/{refund}").text
     service = a_clerk(StaffRole.SERVICE)
@@ -535,10 +537,7 @@ def test_who_is_asked_about_is_who_the_order_belongs_to(app: Flask, alipay: Cash
     student = a_student()
     number = bought(alipay, student, [a_course(30_000)])
     refund = asked(student, number)
-    with unit_of_work() as session:
-        session.get_one(Account, student.id).is_staff = True
-        session.add(StaffMember(account_id=student.id, role=StaffRole.FINANCE))
-    own = Person(app).sign_in(student.username)
+    own = hired(app, student)
     assert "请让另一位同事处理" in own.get(f"/staff/refunds/{refund}").text
     assert own.post(f"/staff/refunds/{refund}/approval", {"reason": "给自己"}).status_code == 403
     assert the_refund(refund).state is RefundState.REQUESTED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -24,7 +24,7 @@ from shop.services.staff import accounts
 from shop.services.staff.accounts import Kind, LastAdministrator, Line, NoAddress
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked, asked_cursor
 from shop.web.staff import confirmed, staff_actor, staff_may
 
 bp = Blueprint("staff_accounts", __name__, url_prefix="/staff")
@@ -37,9 +37,7 @@ Page = str | Response | tuple[str, int]
 @bp.get("/accounts")
 @staff_may(Task.ACCOUNTS)
 def index() -> Page:
-    form = AccountFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(AccountFilter)
     window = accounts.listed(form.kind.data, form.username.data or "", asked_cursor())
     kept = {"kind": int(form.kind.data), "username": form.username.data}
     return render_template("staff/accounts/index.html", form=form, window=window, kept=kept)
@@ -55,9 +53,7 @@ def new() -> Page:
 @bp.get("/accounts.csv")
 @staff_may(Task.ACCOUNTS)
 def csv() -> Response:
-    form = AccountFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(AccountFilter)
     head = [_("用户名"), _("身份"), _("角色"), _("状态"), _("两步验证"), _("注册时间")]
     lines = accounts.everything(form.kind.data, form.username.data or "")
     return csv_files.download("accounts", head, map(_cells, lines))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -23,7 +23,7 @@ from shop.services.staff.dispute_desk import AppealLine
 from shop.services.study_cases import OwnStudy
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked, asked_cursor
 from shop.web.staff import confirmed, staff_actor, staff_may
 
 bp = Blueprint("staff_appeals", __name__, url_prefix="/staff")
@@ -36,9 +36,7 @@ Page = str | Response | tuple[str, int]
 @bp.get("/appeals")
 @staff_may(Task.STUDIES_READ)
 def index() -> Page:
-    form = DisputeFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(DisputeFilter)
     state: ComplaintState = form.state.data
     return render_template(
         "staff/disputes/appeals.html",
@@ -53,9 +51,7 @@ def index() -> Page:
 @bp.get("/appeals.csv")
 @staff_may(Task.STUDIES_READ)
 def csv() -> Response:
-    form = DisputeFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(DisputeFilter)
     head = [
         *(_("编号"), _("提交时间"), _("导师"), _("报名编号"), _("学位课"), _("对哪笔扣款"), _("扣款时间"), _("贝里")),
         *(_("状态"), _("处理时间")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -16,7 +16,7 @@ from shop.services.staff import audit_trail
 from shop.services.staff.audit_trail import Wanted
 from shop.web import csv_files
 from shop.web.audit_changes import changes
-from shop.web.paging import asked_cursor, kept_filters
+from shop.web.paging import asked, asked_cursor, kept_filters
 from shop.web.staff import may, staff_may
 
 bp = Blueprint("staff_audit_log", __name__, url_prefix="/staff")
@@ -45,9 +45,7 @@ def _wanted(form: AuditFilter) -> Wanted:
 @bp.get("/audit-log.csv")
 @staff_may(Task.AUDIT_LOG_MONEY)
 def csv() -> Response:
-    form = AuditFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(AuditFilter)
     head = [_("时间"), _("操作人"), _("操作"), _("对象"), _("之前"), _("之后"), _("原因")]
     return csv_files.download("audit-log", head, map(_cells, audit_trail.everything(_wanted(form))))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -22,7 +22,7 @@ from shop.services.staff.dispute_desk import Line
 from shop.services.study_cases import OwnStudy
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked, asked_cursor
 from shop.web.staff import confirmed, may, person_name, staff_actor, staff_may
 
 bp = Blueprint("staff_complaints", __name__, url_prefix="/staff")
@@ -35,9 +35,7 @@ Page = str | Response | tuple[str, int]
 @bp.get("/complaints")
 @staff_may(Task.COMPLAINTS_READ)
 def index() -> Page:
-    form = DisputeFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(DisputeFilter)
     state: ComplaintState = form.state.data
     return render_template(
         "staff/disputes/complaints.html",
@@ -52,9 +50,7 @@ def index() -> Page:
 @bp.get("/complaints.csv")
 @staff_may(Task.COMPLAINTS_READ)
 def csv() -> Response:
-    form = DisputeFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(DisputeFilter)
     head = [
         *(_("编号"), _("提交时间"), _("学员"), _("姓名"), _("报名编号"), _("学位课"), _("导师"), _("状态")),
         _("处理时间"),

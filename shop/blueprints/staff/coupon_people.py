@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
@@ -18,7 +18,7 @@ from shop.services.staff.coupon_codes import NotEnoughLeft, NotRunning
 from shop.services.staff.coupon_gifts import MOST_A_DAY, DayIsFull, Plan, UnknownNames
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor, kept_filters
+from shop.web.paging import asked, asked_cursor, kept_filters
 from shop.web.staff import confirmed, person_name, staff_actor, staff_may
 
 bp = Blueprint("staff_coupon_people", __name__, url_prefix="/staff")
@@ -54,9 +54,7 @@ def _codes(coupon_id: int, form: CodeFilter, new: CodesForm, refused: str = "") 
 @bp.get(f"/coupons/{COUPON}/codes.csv")
 @staff_may(Task.COUPON_GIVE)
 def codes_csv(coupon_id: int) -> Response:
-    form = CodeFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(CodeFilter)
     campaign_list.found(coupon_id)
     head = [_("优惠码"), _("生成时间"), _("已被谁使用"), _("留给谁")]
     return csv_files.download(
@@ -175,9 +173,7 @@ def records(coupon_id: int) -> Page:
 @bp.get(f"/coupons/{COUPON}/records.csv")
 @staff_may(Task.COUPONS_READ)
 def records_csv(coupon_id: int) -> Response:
-    form = RecordFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(RecordFilter)
     campaign_list.found(coupon_id)
     head = [_("券号"), _("学员"), _("状态"), _("领取时间"), _("可用从"), _("可用到"), _("使用时间"), _("订单号")]
     return csv_files.download(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -22,7 +22,7 @@ from shop.services.staff.campaigns import AlreadyChanged, NameTaken, NoSuchProdu
 from shop.services.staff.rehearsal import DEFAULT_ORDERS
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor, kept_filters
+from shop.web.paging import asked, asked_cursor, kept_filters
 from shop.web.staff import confirmed, staff_actor, staff_may
 
 bp = Blueprint("staff_coupons", __name__, url_prefix="/staff")
@@ -52,9 +52,7 @@ def _list(form: CampaignFilter, window: Window[Line] | None) -> str:
 @bp.get("/coupons.csv")
 @staff_may(Task.COUPONS_READ)
 def csv() -> Response:
-    form = CampaignFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(CampaignFilter)
     head = [
         *(_("编号"), _("活动名称"), _("状态"), _("种类"), _("减多少（元）"), _("学员付百分之几"), _("最低消费（元）")),
         *(_("用在哪里"), _("数量"), _("已领取"), _("已使用"), _("领取开始"), _("领取结束")),

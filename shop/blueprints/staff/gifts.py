@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -21,7 +21,7 @@ from shop.services.staff import gifts, named
 from shop.services.staff.gifts import DECIDES, PROPOSES, Line, NoReceiver, Queue, TooManyGifts
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked, asked_cursor
 from shop.web.staff import confirmed, may, person_name, require, staff_actor, staff_may
 
 bp = Blueprint("staff_gifts", __name__, url_prefix="/staff")
@@ -64,9 +64,7 @@ def _index(*, beli: BeliForm | None = None, coupon: CouponForm | None = None) ->
 
 def _asked_queue(kinds: Sequence[GiftKind]) -> Queue:
     """The one in the address, else the first that is this person's; 422 for what is no queue."""
-    form = GiftFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(GiftFilter)
     first = Queue.BELI if GiftKind.BELI in kinds else Queue.COUPONS
     return form.queue.data if form.queue.data is not None else first
 

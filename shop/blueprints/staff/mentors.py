@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
@@ -16,7 +16,7 @@ from shop.services.score_rows import Line
 from shop.services.staff import mentor_desk
 from shop.services.staff.mentor_desk import Mentor
 from shop.web import csv_files
-from shop.web.paging import asked_page
+from shop.web.paging import asked, asked_page
 from shop.web.staff import staff_may
 
 bp = Blueprint("staff_mentors", __name__, url_prefix="/staff")
@@ -69,9 +69,7 @@ def page(mentor_id: int) -> Page:
 @bp.get(f"/mentors/{MENTOR}/statement.csv")
 @staff_may(Task.MENTOR_FEES_READ)
 def statement(mentor_id: int) -> Response:
-    form = StatementFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(StatementFilter)
     mentor = mentor_desk.sheet(mentor_id).mentor
     head = [_("日期"), _("报名编号"), _("姓名"), _("学位课"), _("规则"), _("说明"), _("规则版本"), _("变动"), _("余额")]
     rows = mentor_desk.statement_rows(mentor_id, form.month.day)

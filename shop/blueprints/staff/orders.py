@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -28,7 +28,7 @@ from shop.services.staff import named, order_list, order_mail, order_story
 from shop.services.staff.order_list import Line
 from shop.web import csv_files, throttle
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor, kept_filters
+from shop.web.paging import asked, asked_cursor, kept_filters
 from shop.web.staff import confirmed, person_name, staff_actor, staff_may
 
 bp = Blueprint("staff_orders", __name__, url_prefix="/staff")
@@ -62,9 +62,7 @@ def _list(form: OrderFilter, window: Window[Line] | None) -> str:
 @bp.get("/orders.csv")
 @staff_may(Task.ORDERS_READ)
 def csv() -> Response:
-    form = OrderFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(OrderFilter)
     head = [
         *(_("订单号"), _("学员"), _("状态"), _("下单时间"), _("付款时间")),
         *(_("原价"), _("贝里"), _("实付"), _("已退（元）")),

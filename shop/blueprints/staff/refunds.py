@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -25,7 +25,7 @@ from shop.services.staff import refund_desk
 from shop.services.staff.refund_desk import Line, Queue, Whole
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked, asked_cursor
 from shop.web.staff import confirmed, may, person_name, staff_actor, staff_may
 
 bp = Blueprint("staff_refunds", __name__, url_prefix="/staff")
@@ -38,9 +38,7 @@ Page = str | Response | tuple[str, int]
 @bp.get("/refunds")
 @staff_may(Task.REFUND_PROPOSE)
 def index() -> Page:
-    form = RefundFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(RefundFilter)
     queue: Queue = form.queue.data
     return render_template(
         "staff/money/refunds.html",
@@ -55,9 +53,7 @@ def index() -> Page:
 @bp.get("/refunds.csv")
 @staff_may(Task.REFUND_PROPOSE)
 def csv() -> Response:
-    form = RefundFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(RefundFilter)
     head = [_("退款号"), _("订单"), _("学员"), _("来由"), _("状态"), _("申请时间"), _("贝里"), _("金额"), _("原因")]
     return csv_files.download("refunds", head, map(_cells, refund_desk.everything(form.queue.data)))
 
@@ -104,40 +100,28 @@ def _may_approve(whole: Whole) -> bool:
 @staff_may(Task.REFUND_DECIDE)
 @confirmed
 def approve(out_request_no: str) -> Page:
-    form = ReasonForm()
-    if not form.validate():
-        return _page(out_request_no, form=form), 422
-    return _step(out_request_no, refund_decisions.approve, reason=form.reason.data)
+    return _step(out_request_no, refund_decisions.approve)
 
 
 @bp.post(f"/refunds/{NUMBER}/refusal")
 @staff_may(Task.REFUND_DECIDE)
 @confirmed
 def refuse(out_request_no: str) -> Page:
-    form = ReasonForm()
-    if not form.validate():
-        return _page(out_request_no, form=form), 422
-    return _step(out_request_no, refund_decisions.refuse, reason=form.reason.data)
+    return _step(out_request_no, refund_decisions.refuse)
 
 
 @bp.post(f"/refunds/{NUMBER}/withdrawal")
 @staff_may(Task.REFUND_PROPOSE)
 @confirmed
 def withdraw(out_request_no: str) -> Page:
-    form = ReasonForm()
-    if not form.validate():
-        return _page(out_request_no, form=form), 422
-    return _step(out_request_no, refund_decisions.withdraw, reason=form.reason.data)
+    return _step(out_request_no, refund_decisions.withdraw)
 
 
 @bp.post(f"/refunds/{NUMBER}/retry")
 @staff_may(Task.REFUND_DECIDE)
 @confirmed
 def retry(out_request_no: str) -> Page:
-    form = ReasonForm()
-    if not form.validate():
-        return _page(out_request_no, form=form), 422
-    return _step(out_request_no, refund_decisions.retry, reason=form.reason.data)
+    return _step(out_request_no, refund_decisions.retry)
 
 
 @bp.post(f"/refunds/{NUMBER}/sending")
@@ -193,25 +177,14 @@ def transfer(out_request_no: str) -> Page:
 @staff_may(Task.REFUND_DECIDE)
 @confirmed
 def confirm_transfer(out_request_no: str) -> Page:
-    return _about_transfer(out_request_no, refund_transfers.confirm, _("已确认转账，退款完成。"))
+    return _step(out_request_no, refund_transfers.confirm, _("已确认转账，退款完成。"))
 
 
 @bp.post(f"/refunds/{NUMBER}/transfer/deletion")
 @staff_may(Task.REFUND_DECIDE)
 @confirmed
 def drop_transfer(out_request_no: str) -> Page:
-    return _about_transfer(out_request_no, refund_transfers.drop, _("已取消转账记录，退款仍是失败状态。"))
-
-
-def _about_transfer(out_request_no: str, step: Callable[..., Any], done: str) -> Page:
-    form = ReasonForm()
-    if not form.validate():
-        return _page(out_request_no, form=form), 422
-    try:
-        step(out_request_no, actor=staff_actor(), reason=form.reason.data)
-    except NotYourTurn as error:
-        return _not_now(out_request_no, error)
-    return _said(out_request_no, done)
+    return _step(out_request_no, refund_transfers.drop, _("已取消转账记录，退款仍是失败状态。"))
 
 
 def _said(out_request_no: str, text: str) -> Response:
@@ -230,14 +203,20 @@ def _not_now(out_request_no: str, error: NotYourTurn) -> Page:
 # ---------------------------------------------------------------- decided
 
 
-def _step(out_request_no: str, decide: Callable[..., Any], *, reason: str) -> Page:
+def _step(out_request_no: str, decide: Callable[..., Any], done: str = "") -> Page:
+    """Decide with the reason that was sent; ``done`` is what the next page says, else what has become of the money."""
+    form = ReasonForm()
+    if not form.validate():
+        return _page(out_request_no, form=form), 422
     try:
-        decide(out_request_no, actor=staff_actor(), reason=reason)
+        decide(out_request_no, actor=staff_actor(), reason=form.reason.data)
     except NotRefundable as error:
         note_refusal(error)
         return _page(out_request_no, refused=error.message), error.status
     except NotYourTurn as error:
         return _not_now(out_request_no, error)
+    if done:
+        return _said(out_request_no, done)
     tell_outcome(out_request_no)
     return redirect(url_for("staff_refunds.page", out_request_no=out_request_no), 303)
 
@@ -252,17 +231,17 @@ def tell_outcome(out_request_no: str) -> None:
         if outcome is Outcome.LATER:
             flash(_("已同意。支付宝还没有确认到账，系统会继续查询。"), "ok")
             return
+    waits = (
+        _("已记录。金额超过限额，还需要另一位财务同事同意。") if whole.first_approver else _("已提出，等待财务审核。")
+    )
+    stays = _("已拒绝，学员可以继续学习。") if whole.is_of_lines else _("已拒绝，款项仍在待认领款项里。")
     says = {
-        RefundState.REQUESTED: _("已提出，等待财务审核。"),
+        RefundState.REQUESTED: waits,
         RefundState.APPROVED: _("已同意，正在发往支付宝。"),
         RefundState.IN_TRANSIT: _("已同意。支付宝还没有确认到账，系统会继续查询。"),
         RefundState.DONE: _("退款已完成：%(amount)s 元已原路退回。", amount=to_yuan(line.amount_fen)),
         RefundState.FAILED: _("支付宝拒绝了这笔退款，原因见本页。"),
-        RefundState.REFUSED: _("已拒绝，学员可以继续学习。"),
+        RefundState.REFUSED: stays,
+        RefundState.WITHDRAWN: _("已撤回，什么都没有退。"),
     }
-    says[RefundState.WITHDRAWN] = _("已撤回，什么都没有退。")
-    if whole.first_approver:
-        says[RefundState.REQUESTED] = _("已记录。金额超过限额，还需要另一位财务同事同意。")
-    if not whole.is_of_lines:
-        says[RefundState.REFUSED] = _("已拒绝，款项仍在待认领款项里。")
     flash(says[line.state], "warning" if line.state is RefundState.FAILED else "ok")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
@@ -22,7 +22,7 @@ from shop.services.staff.withdrawal_desk import Line, Payee, Queue
 from shop.services.withdrawals import NumberTaken
 from shop.web import csv_files
 from shop.web.errors import note_refusal
-from shop.web.paging import asked_cursor
+from shop.web.paging import asked, asked_cursor
 from shop.web.staff import confirmed, staff_actor, staff_may
 
 bp = Blueprint("staff_withdrawals", __name__, url_prefix="/staff")
@@ -35,9 +35,7 @@ Page = str | Response | tuple[str, int]
 @bp.get("/withdrawals")
 @staff_may(Task.WITHDRAWALS)
 def index() -> Page:
-    form = WithdrawalFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(WithdrawalFilter)
     queue: Queue = form.queue.data
     return render_template(
         "staff/money/withdrawals.html",
@@ -53,9 +51,7 @@ def index() -> Page:
 @staff_may(Task.WITHDRAWALS)
 def csv() -> Response:
     """The payees stay masked in it."""
-    form = WithdrawalFilter(request.args)
-    if not form.validate():
-        abort(422)
+    form = asked(WithdrawalFilter)
     head = [_("编号"), _("申请时间"), _("申请人"), _("收款账号"), _("状态"), _("贝里"), _("金额")]
     return csv_files.download("withdrawals", head, map(_cells, withdrawal_desk.everything(form.queue.data)))
 
