@@ -20,7 +20,7 @@ from tests.browser.test_staff import log_in
 from tests.browser.visitor import WITHOUT_SCRIPTS, Visitor
 from tests.builders import a_student
 from tests.degrees import a_hand_in, a_mentor, a_registered, a_studying, fresh
-from tests.pages.test_staff_studies import an_appeal
+from tests.registry import an_appeal
 
 TEXT = "导师三周没有联系过我，也不回复问题。"
 

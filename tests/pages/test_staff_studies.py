@@ -1,4 +1,4 @@
-"""Studies, mentors, disputes and rules, as the registry runs them in a browser."""
+"""Studies and mentors, as the registry runs them in a browser."""
 
 from __future__ import annotations
 
@@ -11,55 +11,42 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from shop import clock
 from shop.enums import (
-    ComplaintState,
     HomeworkStatus,
     ModuleStatus,
     Purse,
-    RewardStatus,
     Rule,
     Score,
-    ScoreType,
     StaffRole,
     StudyStatus,
 )
-from shop.errors import StaffOnly
 from shop.extensions import db, unit_of_work
 from shop.models import (
     Account,
-    Appeal,
     AuditLog,
-    Complaint,
     EnrolledDegreeCourse,
     HomeworkSubmission,
     MentorAssignment,
     Question,
-    ScoreRecord,
-    ScoreRule,
     StaffMember,
     StudyLeave,
     StudyRecord,
 )
 from shop.services import (
-    appeals,
     complaints,
     enrolled_degrees,
-    grading,
-    homework,
     leave,
     modules,
     purses,
     questions,
     registration,
 )
-from shop.services.audit_log import Actor
 from shop.services.purses import Cause
 from tests.audit import assert_audit_clean
-from tests.builders import a_clerk, a_student
+from tests.builders import a_student
 from tests.degrees import (
     STAFF,
     a_degree_with_homework,
@@ -68,15 +55,25 @@ from tests.degrees import (
     a_registered,
     a_studying,
     fresh,
-    homework_in,
 )
 from tests.person import Person
 from tests.purchases import enrolled_in_degree
-from tests.statements import counted
+from tests.registry import (
+    NAME,
+    PHONE,
+    TEXT,
+    WHY,
+    a_complaint,
+    an_appeal,
+    asked,
+    last_row,
+    queues,
+    rows,
+    somebody,
+    the_hand_in,
+)
 
-COMPANY, SALARY, PHONE, NAME = "ZQX-Kanarienvogel", "73519", "13912345678", "卡纳里"
-TEXT = "导师三周没有联系过我，也不回复问题。"
-WHY = "作业在周六晚上已经批改，系统当时出错。"
+COMPANY, SALARY = "ZQX-Kanarienvogel", "73519"
 HOSTILE = ("", " ", "\x00", "x" * 256, "\ud800" * 300)
 LATE = timedelta(days=10)
 
@@ -92,32 +89,10 @@ def clerk(app: Flask) -> Person:
     return somebody(app, StaffRole.REGISTRY)
 
 
-def somebody(app: Flask, *roles: StaffRole) -> Person:
-    return Person(app).sign_in(a_clerk(*roles).username)
-
-
 def studies(answer: TestResponse) -> list[int]:
     """The enrolments of a list, in its order."""
     assert answer.status_code == 200, answer.status_code
     return [int(found) for found in re.findall(r'<tr data-study="(\d+)"', answer.text)]
-
-
-def last_row(action: str) -> AuditLog:
-    db.session.rollback()
-    rows = select(AuditLog).where(AuditLog.action == action).order_by(AuditLog.id.desc())
-    return db.session.scalars(rows.limit(1)).one()
-
-
-def rows(model: type, *where: Any) -> int:
-    db.session.rollback()
-    return db.session.scalar(select(func.count()).select_from(model).where(*where)) or 0
-
-
-def queues(person: Person) -> dict[str, int]:
-    answer = person.get("/staff/")
-    assert answer.status_code == 200
-    found = re.findall(r'data-queue="([^"]+)"><strong class="queue__count">(\d+)<', answer.text)
-    return {key: int(count) for key, count in found}
 
 
 def an_asked(enrolment: EnrolledDegreeCourse, *, ago: timedelta = timedelta()) -> Question:
@@ -137,22 +112,6 @@ def a_late_grading() -> tuple[EnrolledDegreeCourse, HomeworkSubmission]:
     enrolment = a_studying()
     assigned_before(enrolment, LATE)
     return fresh(enrolment), a_hand_in(fresh(enrolment), at=clock.now() - LATE)
-
-
-def a_complaint(enrolment: EnrolledDegreeCourse | None = None) -> int:
-    enrolment = enrolment or a_studying()
-    return complaints.file(enrolment.account_id, enrolment.id, TEXT).id
-
-
-def an_appeal(enrolment: EnrolledDegreeCourse | None = None) -> tuple[int, EnrolledDegreeCourse]:
-    """Against 50 贝里 for a mark that came late."""
-    enrolment = enrolment or a_studying()
-    with unit_of_work() as session:
-        locked = enrolled_degrees.lock(session, enrolment.id)
-        fine = purses.fine(session, locked, Purse.FEE, Rule.LATE_GRADING, Cause(f"fine {enrolment.id}"), clock.now())
-        mentor_id = locked.mentor_id
-        assert fine is not None and mentor_id is not None
-    return appeals.file(mentor_id, fine.id, WHY, clock.now()).id, fresh(enrolment)
 
 
 # ---------------------------------------------------------------- the list
@@ -215,12 +174,6 @@ def test_the_list_asks_the_same_for_one_and_for_many(clerk: Person) -> None:
         a_hand_in(fresh(enrolment), at=clock.now() - LATE)
     assert [asked(clerk, path) for path in paths] == few
     assert len(studies(clerk.get("/staff/studies"))) == 5
-
-
-def asked(person: Person, path: str) -> int:
-    with counted() as sent:
-        person.get(path)
-    return len(sent)
 
 
 HOSTILE_FILTERS = ("\x00", "x" * 10_000, "２", "²", "-1", "9" * 30, "NaN", "<script>")
@@ -526,164 +479,6 @@ def test_nobody_decides_about_their_own_study(app: Flask) -> None:
         assert "/staff/complaints/" not in own.get(there).text
 
 
-# ---------------------------------------------------------------- marks
-
-
-def graded(score: Score = Score.A, *, homework: int = 0) -> tuple[EnrolledDegreeCourse, int]:
-    """A first hand-in, on time, marked by its mentor: (enrolment, hand-in)."""
-    enrolment = a_studying()
-    submission = a_hand_in(enrolment, homework)
-    with unit_of_work() as session:
-        session.get_one(HomeworkSubmission, submission.id).record.reward_status = RewardStatus.ON_TIME
-    mentor_id = fresh(enrolment).mentor_id
-    assert mentor_id is not None
-    grading.grade(mentor_id, submission.id, score, "看过", clock.now())
-    return fresh(enrolment), submission.id
-
-
-def remark(clerk: Person, enrolment: EnrolledDegreeCourse, hand_in: int, before: str, score: Score) -> TestResponse:
-    fields = {"before": before, "score": int(score), "comment": "请看踩分点", "reason": "复核"}
-    return clerk.post(f"/staff/studies/{enrolment.id}/hand-ins/{hand_in}/mark", fields)
-
-
-def the_hand_in(hand_in: int) -> HomeworkSubmission:
-    db.session.rollback()
-    return db.session.get_one(HomeworkSubmission, hand_in)
-
-
-def purse(enrolment: EnrolledDegreeCourse) -> list[int]:
-    db.session.rollback()
-    mine = ScoreRecord.enrolled_degree_course_id == enrolment.id, ScoreRecord.purse == Purse.REWARDS
-    return list(db.session.scalars(select(ScoreRecord.score).where(*mine).order_by(ScoreRecord.id)))
-
-
-@pytest.mark.parametrize(
-    ("first", "then", "booked"),
-    [
-        (Score.A, Score.B_MINUS, [90, 5, 70, -90]),
-        (Score.B_MINUS, Score.A_PLUS, [70, 5, 100, -70]),
-        (Score.A, Score.C, [90, 5, -90, -5]),
-        (Score.A, Score.COPY, [90, 5, -90, -5, 0]),
-        (Score.C, Score.A, [90, 5]),
-        (Score.COPY, Score.A, [0, 0, 90, 5]),
-        (Score.COPY, Score.C, [0, 0]),
-    ],
-    ids=lambda value: value.name if isinstance(value, Score) else "",
-)
-def test_another_mark_is_booked_beside_the_old_one(clerk: Person, first: Score, then: Score, booked: list[int]) -> None:
-    enrolment, hand_in = graded(first)
-    assert remark(clerk, enrolment, hand_in, str(int(first)), then).status_code == 303
-    assert purse(enrolment) == booked
-    assert fresh(enrolment).reward_balance == sum(booked)
-    row = the_hand_in(hand_in)
-    assert (row.score, row.record.score) == (then, then)
-    assert row.record.status is (HomeworkStatus.PASSED if then >= 60 else HomeworkStatus.FAILED)
-    kept = last_row("homework_submission remark")
-    assert (kept.before, kept.after and kept.after["score"]) == ({"score": first.chinese}, then.chinese)
-    assert kept.reason == "复核"
-
-
-def test_a_mark_goes_there_and_back_and_there_again(clerk: Person) -> None:
-    enrolment, hand_in = graded(Score.A)
-    for before, then in ((90, Score.COPY), (-100, Score.A), (90, Score.C), (50, Score.A), (90, Score.B)):
-        assert remark(clerk, enrolment, hand_in, str(before), then).status_code == 303
-    assert fresh(enrolment).reward_balance == 85
-    assert purse(enrolment) == [90, 5, -90, -5, 0, 0, 90, 5, -90, -5, 90, 5, 80, -90]
-
-
-def test_a_fine_for_copying_is_taken_from_what_is_there_and_given_back(clerk: Person) -> None:
-    enrolment, _first = graded(Score.A)
-    second = a_hand_in(enrolment, 1)
-    grading.grade(enrolment.mentor_id or 0, second.id, Score.COPY, "抄的", clock.now())
-    assert fresh(enrolment).reward_balance == 45
-    assert remark(clerk, enrolment, second.id, "-100", Score.A).status_code == 303
-    assert (fresh(enrolment).reward_balance, purse(enrolment)) == (185, [90, 5, -50, 50, 90])
-
-
-def test_what_is_spent_by_fines_cannot_be_undone_and_nothing_is_changed(clerk: Person) -> None:
-    enrolment, hand_in = graded(Score.A)
-    with unit_of_work() as session:
-        locked = enrolled_degrees.lock(session, enrolment.id)
-        for number in range(4):
-            purses.fine(session, locked, Purse.REWARDS, Rule.LATE_HOMEWORK, Cause(f"late {number}"), clock.now())
-    before = purse(enrolment)
-    refused = remark(clerk, enrolment, hand_in, "90", Score.C)
-    assert (refused.status_code, "只剩 15 贝里" in refused.text) == (409, True)
-    assert purse(enrolment) == before
-    assert the_hand_in(hand_in).score is Score.A
-    assert remark(clerk, enrolment, hand_in, "90", Score.A_PLUS).status_code == 303  # 10 more is no matter
-    assert fresh(enrolment).reward_balance == 25
-
-
-def test_a_mark_that_no_longer_passes_opens_the_module_again(clerk: Person) -> None:
-    enrolment, first = graded(Score.A)
-    second = a_hand_in(enrolment, 1)
-    grading.grade(enrolment.mentor_id or 0, second.id, Score.A, "好", clock.now())
-    assert states(enrolment) == [ModuleStatus.DONE, ModuleStatus.STUDYING]
-    answer = clerk.follow(remark(clerk, enrolment, first, "90", Score.D))
-    assert "回到在学" in answer.text
-    assert states(enrolment) == [ModuleStatus.STUDYING, ModuleStatus.STUDYING]
-    assert remark(clerk, enrolment, first, "-1", Score.B).status_code == 303
-    assert states(enrolment) == [ModuleStatus.DONE, ModuleStatus.STUDYING]
-
-
-def states(enrolment: EnrolledDegreeCourse) -> list[ModuleStatus]:
-    db.session.rollback()
-    return [record.status for record in modules.in_order(db.session(), enrolment.id)]
-
-
-def test_who_hands_in_again_after_that_is_rewarded_as_before(clerk: Person) -> None:
-    enrolment, first = graded(Score.A)
-    remark(clerk, enrolment, first, "90", Score.C)
-    db.session.rollback()
-    homework.hand_in(enrolment.account_id, enrolment.id, homework_in(enrolment)[0], "又一次", (), clock.now())
-    second = db.session.scalars(select(func.max(HomeworkSubmission.id))).one()
-    late = remark(clerk, enrolment, first, "50", Score.A)
-    assert (late.status_code, "只能改判最后一次" in late.text) == (409, True)
-    grading.grade(enrolment.mentor_id or 0, second, Score.B, "好", clock.now())
-    assert purse(enrolment) == [90, 5, -90, -5, 80, 5]
-
-
-def test_a_mark_that_came_in_time_stays_in_time(clerk: Person) -> None:
-    """Or the night would fine its mentor for what the registry did."""
-    enrolment, hand_in = graded(Score.A)
-    checked = the_hand_in(hand_in).checked_time
-    remark(clerk, enrolment, hand_in, "90", Score.B)
-    assert the_hand_in(hand_in).checked_time == checked
-
-
-def test_the_second_of_two_who_remark_is_told_and_an_ended_study_keeps_its_marks(app: Flask, clerk: Person) -> None:
-    enrolment, hand_in = graded(Score.A)
-    other = somebody(app, StaffRole.REGISTRY)
-    assert remark(clerk, enrolment, hand_in, "90", Score.B).status_code == 303
-    late = remark(other, enrolment, hand_in, "90", Score.C)
-    assert (late.status_code, "成绩刚刚变了" in late.text) == (409, True)
-    assert remark(clerk, enrolment, hand_in, "80", Score.B).status_code == 409
-    with unit_of_work() as session:
-        session.get_one(EnrolledDegreeCourse, enrolment.id).valid_end_date -= timedelta(days=1_000)  # type: ignore[operator]
-        session.get_one(EnrolledDegreeCourse, enrolment.id).valid_begin_date -= timedelta(days=1_000)  # type: ignore[operator]
-    over = remark(clerk, enrolment, hand_in, "80", Score.A)
-    assert (over.status_code, "学习已经结束" in over.text) == (409, True)
-
-
-NO_MARKS: tuple[dict[str, Any], ...] = (
-    *({"score": value} for value in ("", "99", "９０", "9" * 400, ["90", "80"])),
-    *({"before": "x"}, {"reason": ""}, {"reason": "\x00"}, {"comment": "x" * 5_001}, {"score": "50", "comment": ""}),
-)
-
-
-def test_a_mark_that_is_none_is_told(clerk: Person) -> None:
-    enrolment, hand_in = graded(Score.A)
-    good = {"before": "90", "score": "80", "comment": "", "reason": "复核"}
-    there = f"/staff/studies/{enrolment.id}/hand-ins/{hand_in}"
-    for fields in NO_MARKS:
-        answer = clerk.post(f"{there}/mark", {**good, **fields})
-        assert (answer.status_code, 'role="alert"' in answer.text) == (422, True), str(fields)[:40]
-    assert clerk.get(f"/staff/studies/{a_studying().id}/hand-ins/{hand_in}").status_code == 404
-    assert clerk.post(f"/staff/studies/{enrolment.id + 1}/hand-ins/{hand_in}/mark", good).status_code == 404
-    assert purse(enrolment) == [90, 5]
-
-
 # ---------------------------------------------------------------- mentors
 
 
@@ -714,146 +509,6 @@ def test_a_month_that_is_none_is_told(clerk: Person) -> None:
             assert clerk.get(path, query_string={"month": month}, buffered=True).status_code == 422
     assert clerk.get(f"/staff/mentors/{mentor.id}?page=99").status_code == 404
     assert clerk.get(f"/staff/mentors/{a_student().id}").status_code == 404
-
-
-# ---------------------------------------------------------------- disputes
-
-
-def test_a_complaint_is_found_read_and_upheld(clerk: Person) -> None:
-    enrolment = a_studying(a_student(name=NAME))
-    complaint_id = a_complaint(enrolment)
-    assert queues(clerk)["complaints"] == 1
-    assert f'data-complaint="{complaint_id}"' in clerk.get("/staff/complaints").text
-    page = clerk.get(f"/staff/complaints/{complaint_id}").text
-    assert TEXT in page and "扣 200 贝里" in page and NAME not in page
-    done = clerk.follow(clerk.post(f"/staff/complaints/{complaint_id}/upholding", {"reason": "属实"}))
-    assert "投诉成立" in done.text
-    assert fresh(enrolment).mentor_fee_balance == 1300
-    assert "complaints" not in queues(clerk)
-    assert f'data-complaint="{complaint_id}"' in clerk.get("/staff/complaints?state=1").text
-    assert last_row("complaint decide").account_id is not None
-
-
-def test_customer_service_reads_a_complaint_and_nothing_sensitive(app: Flask) -> None:
-    service = somebody(app, StaffRole.SERVICE)
-    student = a_student(name=NAME, mobile=PHONE)
-    enrolment = a_studying(student)
-    complaint_id = a_complaint(enrolment)
-    assert queues(service)["complaints"] == 1
-    page = service.get(f"/staff/complaints/{complaint_id}")
-    assert TEXT in page.text and "由教务处理" in page.text
-    said = page.text.partition("<main")[2]
-    assert [word for word in (NAME, PHONE, "act__form", "贝里", student.username) if word in said] == []
-    assert student.username not in service.get("/staff/complaints").text.partition("<main")[2]
-    assert service.post(f"/staff/complaints/{complaint_id}/dismissal", {"reason": "so"}).status_code == 403
-    assert service.get(f"/staff/studies/{enrolment.id}").status_code == 403
-
-
-@pytest.mark.parametrize(("step", "fee"), [("upholding", 1500), ("dismissal", 1450)])
-def test_an_appeal_is_found_read_and_decided(clerk: Person, step: str, fee: int) -> None:
-    appeal_id, enrolment = an_appeal()
-    assert queues(clerk)["appeals"] == 1
-    assert f'data-appeal="{appeal_id}"' in clerk.get("/staff/appeals").text
-    page = clerk.get(f"/staff/appeals/{appeal_id}").text
-    assert WHY in page and "-50" in page and "未及时批改作业" in page
-    assert clerk.post(f"/staff/appeals/{appeal_id}/{step}", {"reason": "核对过"}).status_code == 303
-    assert fresh(enrolment).mentor_fee_balance == fee
-    assert "appeals" not in queues(clerk)
-    state = ComplaintState.UPHELD if step == "upholding" else ComplaintState.DISMISSED
-    assert f'data-appeal="{appeal_id}"' in clerk.get(f"/staff/appeals?state={int(state)}").text
-
-
-@pytest.mark.parametrize("kind", ["complaints", "appeals"])
-def test_the_second_of_two_who_decide_is_told(app: Flask, clerk: Person, kind: str) -> None:
-    number = a_complaint() if kind == "complaints" else an_appeal()[0]
-    other, there = somebody(app, StaffRole.REGISTRY), f"/staff/{kind}/{number}"
-    other.get(there)
-    assert clerk.post(f"{there}/dismissal", {"reason": "核实"}).status_code == 303
-    late = other.post(f"{there}/upholding", {"reason": "属实"})
-    assert (late.status_code, "刚刚已被处理" in late.text, "核实" in late.text) == (409, True, True)
-    model: Any = Complaint if kind == "complaints" else Appeal
-    assert rows(model, model.state == ComplaintState.DISMISSED) == 1
-
-
-def test_a_dispute_without_a_reason_is_not_decided(clerk: Person) -> None:
-    complaint_id, (appeal_id, _) = a_complaint(), an_appeal()
-    before = rows(AuditLog)
-    for reason in HOSTILE:
-        sent = {"reason": reason.encode("utf-8", "surrogatepass")}
-        for path in (f"complaints/{complaint_id}", f"appeals/{appeal_id}"):
-            for step in ("upholding", "dismissal"):
-                assert clerk.post(f"/staff/{path}/{step}", sent).status_code == 422
-    assert rows(AuditLog) == before
-    for kind in ("complaints", "appeals"):
-        assert clerk.get(f"/staff/{kind}?state=x").status_code == 422
-        assert clerk.get(f"/staff/{kind}?after=x").status_code == 404
-        assert clerk.get(f"/staff/{kind}/2147483647").status_code == 404
-        assert clerk.get(f"/staff/{kind}/99999999999").status_code == 404
-
-
-def test_disputes_are_listed_in_as_many_statements_however_many(clerk: Person) -> None:
-    a_complaint(), an_appeal()
-    paths = ("/staff/complaints", "/staff/appeals")
-    for path in paths:
-        clerk.get(path)
-    few = [asked(clerk, path) for path in paths]
-    for _ in range(3):
-        a_complaint(), an_appeal()
-    assert [asked(clerk, path) for path in paths] == few
-
-
-def test_a_right_that_is_withdrawn_is_gone_in_the_transaction_that_decides(app: Flask) -> None:
-    account, complaint_id = a_clerk(StaffRole.SERVICE), a_complaint()
-    with pytest.raises(StaffOnly):
-        complaints.decide(complaint_id, upheld=True, actor=Actor(account.username, account.id), reason="属实")
-    assert rows(Complaint, Complaint.state == ComplaintState.WAITING) == 1
-
-
-# ---------------------------------------------------------------- rules
-
-
-def rule(**values: Any) -> dict[str, Any]:
-    fields = {"rule": int(Rule.COMPLAINT), "kind": int(ScoreType.PENALTY), "version": "1", "score": "300"}
-    return {**fields, "reason": "新学期", **values}
-
-
-def test_a_rule_changes_by_a_new_version(app: Flask, clerk: Person) -> None:
-    assert "200 贝里" in clerk.get("/staff/rules").text
-    assert rows(ScoreRule) == 0  # looking writes nothing
-    done = clerk.follow(clerk.post("/staff/rules", rule()))
-    assert "300 贝里（第 2 版）" in done.text and "新学期" in done.text
-    assert rows(ScoreRule, ScoreRule.rule == Rule.COMPLAINT) == 2
-    other = somebody(app, StaffRole.REGISTRY)
-    late = other.post("/staff/rules", rule(score="400"))
-    assert (late.status_code, "刚刚有同事改了" in late.text) == (409, True)
-    same = clerk.post("/staff/rules", rule(version="2"))
-    assert (same.status_code, "已经是这个数" in same.text) == (409, True)
-    row = last_row("score_rule change")
-    assert (row.before, row.after) == ({"version": 1, "score": 200}, {"version": 2, "score": 300})
-    enrolment = a_studying()
-    complaints.decide(a_complaint(enrolment), upheld=True, actor=STAFF, reason="属实")
-    assert fresh(enrolment).mentor_fee_balance == 1200
-
-
-NO_RULES: tuple[dict[str, Any], ...] = (
-    *({"score": value} for value in ("1000001", "-1", "NaN", "３００", "9" * 400, ["1", "2"], "")),
-    *(
-        {"rule": "99"},
-        {"rule": "x"},
-        {"kind": "2"},
-        {"rule": "7", "kind": "0"},
-        {"version": "0"},
-        {"version": "x" * 100_000},
-    ),
-    *({"reason": ""}, {"reason": "\x00"}),
-)
-
-
-def test_a_rule_that_is_none_is_told(clerk: Person) -> None:
-    for fields in NO_RULES:
-        answer = clerk.post("/staff/rules", rule(**fields))
-        assert (answer.status_code, 'role="alert"' in answer.text) == (422, True), str(fields)[:40]
-    assert rows(ScoreRule) == 0
 
 
 # ---------------------------------------------------------------- the search
