@@ -9,29 +9,13 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from shop import clock
-from shop.enums import (
-    Purse,
-    Rule,
-    StaffRole,
-)
+from shop.enums import Purse, Rule, StaffRole
 from shop.extensions import db, unit_of_work
-from shop.models import (
-    AuditLog,
-    EnrolledDegreeCourse,
-    HomeworkSubmission,
-)
-from shop.services import (
-    appeals,
-    complaints,
-    enrolled_degrees,
-    purses,
-)
+from shop.models import AuditLog, EnrolledDegreeCourse, HomeworkSubmission
+from shop.services import appeals, complaints, enrolled_degrees, purses
 from shop.services.purses import Cause
 from tests.builders import a_clerk
-from tests.degrees import (
-    a_studying,
-    fresh,
-)
+from tests.degrees import a_studying, fresh
 from tests.person import Person
 from tests.statements import counted
 
